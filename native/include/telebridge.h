@@ -1,0 +1,340 @@
+/*
+ * telebridge.h: the shared-memory fast lane, contract version 1.
+ *
+ * One run is one POSIX shared memory object `mosaic.run.<run_id>.fastlane`: a header of 16,384 bytes
+ * and a ring of slots, each guarded by a seqlock. docs/ring.md tells the whole contract in words, so
+ * that a producer can be written without this library.
+ *
+ * Conventions. Functions return 0 or a positive result, or a negative errno. The text that belongs to
+ * the last failure on the calling thread is tele_error_message(). Integers in shared memory are
+ * little-endian. Times are nanoseconds; `mono` is CLOCK_MONOTONIC, `real` is CLOCK_REALTIME.
+ * run_id matches [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
+ */
+#ifndef TELEBRIDGE_H
+#define TELEBRIDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Layout of the segment ------------------------------------------------------------------- */
+
+#define TELE_MAGIC 0x41534F4Du /* "MOSA" */
+#define TELE_VERSION 1u
+#define TELE_HEADER_BYTES 16384u
+#define TELE_SLOT_HEADER_BYTES 128u
+#define TELE_CAPACITY_MIN 2u
+#define TELE_CAPACITY_MAX 4096u
+#define TELE_INPUT_EVENTS_MAX 256u
+#define TELE_RUN_ID_CHARS_MAX 64u
+
+/* Offsets in the header. Words marked (atomic) are only ever loaded and stored whole. */
+enum {
+  TELE_OFFSET_MAGIC = 0,               /* u32 (atomic), stored last at creation */
+  TELE_OFFSET_VERSION = 4,             /* u32 */
+  TELE_OFFSET_FLAGS = 8,               /* u32 (atomic), TELE_FLAG_* */
+  TELE_OFFSET_HEADER_BYTES = 12,       /* u32 */
+  TELE_OFFSET_CAPACITY = 16,           /* u64, slots */
+  TELE_OFFSET_SLOT_BYTES = 24,         /* u64, a multiple of 64 */
+  TELE_OFFSET_PAYLOAD_BYTES_MAX = 32,  /* u64 */
+  TELE_OFFSET_EPOCH_NS = 40,           /* u64, real */
+  TELE_OFFSET_PRODUCER_PID = 48,       /* u32 */
+  TELE_OFFSET_HEAD = 64,               /* u64 (atomic), frames published */
+  TELE_OFFSET_KEYFRAME_REQUESTS = 144, /* u32 (atomic) */
+  TELE_OFFSET_RATE_MAX_MHZ = 148,      /* u32 (atomic) */
+  TELE_OFFSET_PAUSE_REQUESTED = 152,   /* u32 (atomic) */
+  TELE_OFFSET_NOTIFY_WANTED = 156,     /* u32 (atomic) */
+  TELE_OFFSET_CONTROLLER_UNTIL = 160,  /* u64 (atomic), mono ns */
+  TELE_OFFSET_HUD_SEQ = 192,           /* u64 (atomic) */
+  TELE_OFFSET_HUD = 200,               /* tele_hud, 56 bytes */
+  TELE_OFFSET_TAIL = 320,              /* u64 (atomic) */
+  TELE_OFFSET_FRAMES_SKIPPED = 328,    /* u64 (atomic) */
+  TELE_OFFSET_INPUT_HEAD = 4096,       /* u64 (atomic), the controller writes */
+  TELE_OFFSET_INPUTS_DROPPED = 4104,   /* u64 (atomic), the controller writes */
+  TELE_OFFSET_INPUT_TAIL = 4160,       /* u64 (atomic), the producer writes */
+  TELE_OFFSET_INPUT_EVENTS = 4224      /* 256 tele_input of 32 bytes */
+};
+
+enum {
+  TELE_FLAG_RUNNING = 1u << 0,
+  TELE_FLAG_PAUSED = 1u << 1,
+  TELE_FLAG_CLOSED = 1u << 2,      /* closed cleanly */
+  TELE_FLAG_OWNER_LOCK = 1u << 3   /* the owner holds the record lock on byte 0 */
+};
+
+typedef enum tele_format {
+  TELE_FORMAT_RGB8 = 1,
+  TELE_FORMAT_RGBA8 = 2,
+  TELE_FORMAT_BGRA8 = 3,
+  TELE_FORMAT_GRAY8 = 4,
+  TELE_FORMAT_NV12 = 5, /* BT.709 limited range; UV rows of `stride` bytes */
+  TELE_FORMAT_I420 = 6, /* BT.709 limited range; U and V rows of (stride + 1) / 2 bytes */
+  TELE_FORMAT_H264 = 16, /* one Annex-B access unit */
+  TELE_FORMAT_JPEG = 17
+} tele_format;
+
+#define TELE_FRAME_KEYFRAME 1u
+#define TELE_OVERLAY_HEAT8 1u
+
+/* The 128 bytes in front of every payload, and of every frame that tele_reader_read() copies. */
+typedef struct tele_slot_header {
+  uint64_t seq;   /* 2n - 1 while publication n is written, 2n when stable */
+  uint64_t frame; /* n, counted from 1 */
+  uint64_t step;
+  uint64_t episode;
+  double reward;
+  uint64_t t_mono_ns; /* when the worker had the frame */
+  uint64_t t_real_ns; /* the same moment */
+  uint32_t width;     /* pixels */
+  uint32_t height;    /* pixels */
+  uint32_t format;    /* tele_format */
+  uint32_t stride;    /* bytes per row of plane 0; 0 for formats 16 and 17 */
+  uint32_t bytes;     /* payload, the overlay included when there is one */
+  uint32_t flags;     /* TELE_FRAME_* */
+  uint32_t overlay_width;
+  uint32_t overlay_height;
+  uint32_t overlay_format; /* TELE_OVERLAY_* */
+  uint32_t overlay_bytes;
+  uint32_t overlay_offset; /* from the payload's start, a multiple of 64 */
+  uint8_t reserved[28];
+} tele_slot_header;
+
+/* The numbers shown over the picture. `loss` is NaN where there is none. */
+typedef struct tele_hud {
+  double last_reward;
+  double avg_reward_1s;
+  double step_rate_hz;
+  uint64_t episode;
+  uint64_t step;
+  double episode_return;
+  double loss;
+} tele_hud;
+
+typedef enum tele_input_kind {
+  TELE_INPUT_POINTER = 1,
+  TELE_INPUT_WHEEL = 2,
+  TELE_INPUT_KEY = 3,
+  TELE_INPUT_RESIZE = 4,
+  TELE_INPUT_COMMAND = 5,
+  TELE_INPUT_RELEASE_ALL = 6
+} tele_input_kind;
+
+enum { TELE_COMMAND_PAUSE = 1, TELE_COMMAND_RESUME = 2, TELE_COMMAND_STEP = 3, TELE_COMMAND_WORKER = 256 };
+
+typedef struct tele_input {
+  uint32_t kind;      /* tele_input_kind */
+  uint32_t code;      /* key: USB HID usage; command: TELE_COMMAND_*, from 256 the worker's own */
+  float x, y;         /* pointer: 0 to 1 of the picture; wheel: lines; resize: pixels; command: value in x */
+  uint32_t buttons;   /* pointer: bit mask; key: 1 down, 0 up */
+  uint32_t modifiers; /* 1 shift, 2 control, 4 alt, 8 meta */
+  uint64_t t_ns;      /* mono */
+} tele_input;
+
+/* ---- Library --------------------------------------------------------------------------------- */
+
+/* The library's version, "major.minor.patch". Static; never freed. */
+const char *tele_version(void);
+
+/* What the last failed call on this thread was doing, with what, and what it found. Never NULL. */
+const char *tele_error_message(void);
+
+/* CLOCK_MONOTONIC, in ns. */
+uint64_t tele_clock_mono_ns(void);
+
+/* Writes the sizes and offsets of every public struct and the header's offsets as one JSON object, so
+ * that bindings can compare them with their own. Returns its length, or -ENOSPC. */
+int tele_layout_json(char *buffer, size_t buffer_bytes);
+
+/* The object's name, "/mosaic.run.<run_id>.fastlane", into buffer (at least 96 bytes). */
+int tele_segment_name(const char *run_id, char *buffer, size_t buffer_bytes);
+
+/* The directory for sockets: $TELEBRIDGE_RUNTIME_DIR, else $XDG_RUNTIME_DIR/telebridge, else
+ * /tmp/telebridge-<uid>. Made 0700 when missing. -EPERM when it is not ours, open to others, or a link. */
+int tele_runtime_dir(char *buffer, size_t buffer_bytes);
+
+/* ---- Producer: one thread of the one process that made the segment ---------------------------- */
+
+typedef struct tele_producer tele_producer;
+
+typedef struct tele_producer_options {
+  uint64_t payload_bytes_max; /* the largest frame with its overlay; required */
+  uint64_t capacity;          /* slots; 0 = 64 MiB / slot_bytes, between 4 and 64 */
+} tele_producer_options;
+
+/* A frame to publish. Zero the struct, then set what applies. */
+typedef struct tele_frame {
+  const void *pixels;      /* plane 0, further planes follow without gaps; or the access unit, the JPEG */
+  const void *overlay;     /* overlay_width * overlay_height bytes, or NULL */
+  uint64_t bytes;          /* of pixels; 0 = computed from format, stride and height (not 16, 17) */
+  uint64_t step;
+  uint64_t episode;
+  double reward;
+  uint64_t t_mono_ns;      /* 0 = now */
+  uint64_t t_real_ns;      /* 0 = now */
+  uint32_t width, height;
+  uint32_t format;         /* tele_format */
+  uint32_t stride;         /* 0 = without padding */
+  uint32_t flags;          /* TELE_FRAME_* */
+  uint32_t overlay_width, overlay_height;
+  uint32_t overlay_format; /* 0 with an overlay = TELE_OVERLAY_HEAT8 */
+} tele_frame;
+
+typedef struct tele_controls {
+  uint32_t controller_alive; /* 1 while a controller's lease runs; else the two below are 0 */
+  uint32_t pause_requested;
+  uint32_t rate_max_mhz;     /* 0 = no cap */
+  uint32_t keyframe_requests;
+} tele_controls;
+
+/* Creates the segment. A dead one of the same name is removed first; -EEXIST "already published by pid N"
+ * when it is alive; -ENOSPC when /dev/shm is full; -EINVAL for a bad id or size. */
+int tele_producer_open(const char *run_id, const tele_producer_options *options, tele_producer **producer);
+
+/* Publishes one frame: one copy, no waiting. -EMSGSIZE (counted) when it does not fit a slot, -EINVAL for a
+ * frame that contradicts itself, -ECHILD in a fork of the owner. */
+int tele_producer_publish(tele_producer *producer, const tele_frame *frame);
+
+/* 1 when a frame published now would stay under the controller's rate cap, else 0. A 1 takes the turn. */
+int tele_producer_wants_frame(tele_producer *producer);
+
+int tele_producer_set_hud(tele_producer *producer, const tele_hud *hud);
+
+void tele_producer_controls(const tele_producer *producer, tele_controls *controls);
+
+/* Call once per step. Returns 1 when the worker should go on: nobody asks for a pause, or a single step was
+ * granted; 0 when still paused after timeout_ms. Sets the `paused` flag meanwhile. Waits in naps of at most
+ * 5 ms, so that a killed controller's lease runs out. */
+int tele_producer_gate(tele_producer *producer, uint32_t timeout_ms);
+
+/* Takes the oldest input event. 1 with an event, 0 without. */
+int tele_producer_next_input(tele_producer *producer, tele_input *event);
+
+/* Frames published, and refused for their size. */
+uint64_t tele_producer_frames(const tele_producer *producer);
+uint64_t tele_producer_frames_refused(const tele_producer *producer);
+
+/* Marks the run as closed cleanly and unlinks the segment. In a fork of the owner: only unmaps. NULL is fine. */
+void tele_producer_close(tele_producer *producer);
+
+/* ---- Reader: any number, any process of the same user; one thread at a time each --------------- */
+
+typedef struct tele_reader tele_reader;
+
+typedef enum tele_owner { TELE_OWNER_ALIVE = 1, TELE_OWNER_DEAD = 2, TELE_OWNER_CLOSED = 3 } tele_owner;
+
+typedef struct tele_status {
+  uint64_t head;
+  uint64_t epoch_ns;
+  uint64_t capacity;
+  uint64_t slot_bytes;
+  uint64_t inode;
+  uint32_t flags;          /* TELE_FLAG_* */
+  uint32_t owner;          /* tele_owner */
+  uint32_t producer_pid;
+  uint32_t replaced;       /* 1 when the name now leads to another segment, or to none */
+  tele_controls controls;
+} tele_status;
+
+/* Attaches. -ENOENT no such run; -EAGAIN not ready yet; -EPERM another user's; -EPROTO a header that lies. */
+int tele_reader_open(const char *run_id, tele_reader **reader);
+
+/* -EFAULT when the segment was truncated under us. */
+int tele_reader_status(tele_reader *reader, tele_status *status);
+
+#define TELE_READ_NEWEST 0u
+#define TELE_READ_NEXT 1u
+
+/* Copies a frame numbered over `after` into buffer: its tele_slot_header, then the payload. NEWEST takes the
+ * freshest, NEXT takes after + 1. Returns 1 with a frame (*bytes_out = 128 + its bytes); 0 without a new one;
+ * -ENOBUFS when buffer is too small (*bytes_out tells the need); -ESTALE when NEXT was overwritten;
+ * -EPROTO for a slot that lies; -EFAULT for a truncated segment. */
+int tele_reader_read(tele_reader *reader, uint64_t after, uint32_t mode, void *buffer, uint64_t buffer_bytes,
+                     uint64_t *bytes_out);
+
+/* The same without the copy: *payload points into the segment and may be overwritten meanwhile. What was made
+ * of it counts only if tele_reader_end() then returns 1. Pixels only; what is parsed must be copied first. */
+int tele_reader_begin(tele_reader *reader, uint64_t after, uint32_t mode, tele_slot_header *header,
+                      const void **payload);
+int tele_reader_end(tele_reader *reader, const tele_slot_header *header);
+
+/* 1 with numbers, 0 when none were ever written. */
+int tele_reader_hud(tele_reader *reader, tele_hud *hud);
+
+/* Reads begun, and repeated because a slot changed meanwhile. */
+void tele_reader_counters(const tele_reader *reader, uint64_t *reads, uint64_t *retries);
+
+/* Asks an encoding producer for an IDR. */
+int tele_reader_request_keyframe(tele_reader *reader);
+
+/* Unlinks the segment when its owner is dead and the name still leads to it. 1 removed, 0 left alone. */
+int tele_reader_remove_stale(tele_reader *reader);
+
+void tele_reader_close(tele_reader *reader);
+
+/* ---- Controller: one per run ------------------------------------------------------------------ */
+
+typedef struct tele_controller tele_controller;
+
+/* Becomes the run's controller. -EBUSY when another process is. The reader must outlive it. */
+int tele_controller_open(tele_reader *reader, tele_controller **controller);
+/* Renews the lease for 2 s; to be called every 0.5 s (tele_hub_next does so for its streams). */
+int tele_controller_renew(tele_controller *controller);
+int tele_controller_set_pause(tele_controller *controller, uint32_t paused);
+int tele_controller_set_rate_max(tele_controller *controller, uint32_t rate_max_mhz);
+/* Number of events written; the rest is dropped and counted, and the next event sent is a RELEASE_ALL. */
+int tele_controller_send_inputs(tele_controller *controller, const tele_input *events, uint32_t events_count);
+int tele_controller_set_sampled(tele_controller *controller, uint64_t tail, uint64_t frames_skipped);
+/* Clears the control words, ends the lease, removes the socket. */
+void tele_controller_close(tele_controller *controller);
+
+/* ---- Hub: one blocking wait for all streams ---------------------------------------------------- */
+
+typedef struct tele_hub tele_hub;
+
+typedef enum tele_hub_event_kind {
+  TELE_HUB_FRAME = 1,    /* a frame newer than armed for; the stream is disarmed */
+  TELE_HUB_CLOSED = 2,   /* the producer closed cleanly */
+  TELE_HUB_DEAD = 3,     /* the producer died */
+  TELE_HUB_FAULT = 4,    /* detail: errno; the segment was truncated or lies */
+  TELE_HUB_REPLACED = 5, /* the name leads to a newer segment */
+  TELE_HUB_POLLING = 6   /* frames come without datagrams: another runtime directory; polling from now on */
+} tele_hub_event_kind;
+
+typedef struct tele_hub_event {
+  uint64_t stream_id;
+  uint64_t head;
+  uint64_t t_mono_ns; /* when the hub saw it */
+  uint32_t kind;      /* tele_hub_event_kind */
+  uint32_t detail;
+} tele_hub_event;
+
+int tele_hub_create(tele_hub **hub);
+/* Adds a stream, disarmed. controller may be NULL: the stream is then polled every ms. Reader and controller
+ * must outlive the stream. CLOSED, DEAD, FAULT and REPLACED come at most once each. */
+int tele_hub_add(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_controller *controller);
+int tele_hub_remove(tele_hub *hub, uint64_t stream_id);
+/* Asks for one FRAME event, once head > after, and not before not_before_ns (mono; 0 = at once). A stream that
+ * is not armed costs its producer no system call. */
+int tele_hub_arm(tele_hub *hub, uint64_t stream_id, uint64_t after, uint64_t not_before_ns);
+int tele_hub_disarm(tele_hub *hub, uint64_t stream_id);
+/* Waits until something is ready or timeout_ms passed; returns how many events were written. One caller at a
+ * time; every other hub call may come from another thread meanwhile. */
+int tele_hub_next(tele_hub *hub, uint32_t timeout_ms, tele_hub_event *events, uint32_t events_max);
+/* Makes a waiting tele_hub_next() return now. */
+int tele_hub_wake(tele_hub *hub);
+void tele_hub_destroy(tele_hub *hub);
+
+/* ---- Snapshot ---------------------------------------------------------------------------------- */
+
+/* Encodes a frame as copied by tele_reader_read() to JPEG (quality 1 to 100; any raw format, odd sizes;
+ * format 17 passes through). -ENOBUFS: *jpeg_bytes tells the need. -ENOTSUP for format 16. */
+int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, void *jpeg, uint64_t jpeg_bytes_max,
+                     uint64_t *jpeg_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
