@@ -446,7 +446,7 @@ export function encodeInputs(handle: number, events: InputEvent[]): Uint8Array<A
 /** Checks an input body: whole events, at most 64, known kinds, finite coordinates. Returns the events' bytes. */
 export function checkInputs(body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const events = body.byteLength / INPUT_BYTES;
-  if (!Number.isInteger(events) || events > INPUT_EVENTS_PER_MESSAGE_MAX) {
+  if (!Number.isInteger(events) || events < 1 || events > INPUT_EVENTS_PER_MESSAGE_MAX) {
     throw new WireError(`an input message of ${body.byteLength} bytes is not 1 to 64 events`);
   }
   const view = viewOf(body);
