@@ -1,0 +1,107 @@
+#!/bin/sh
+# Installs what telebridge needs, and nothing twice:
+#   tools/setup.sh run    what `make run` needs: Deno, the packages of deno.lock, a C compiler
+#   tools/setup.sh test   that, and what only the tests need: Chromium, sanitizers, Python
+# Everything lands in the project (.tools/), in Deno's shared cache, or in Debian's packages.
+# With all of it there this takes a tenth of a second and needs no network.
+set -eu
+cd "$(dirname "$0")/.."
+
+deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
+packages_run="gcc g++ libc6-dev libyuv-dev libturbojpeg0-dev"
+packages_test="chromium clang-14 libclang-rt-14-dev git iproute2 procps python3 python3-numpy
+  python3-pip python3-setuptools python3-venv python3-wheel"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() {
+  for line in "$@"; do say "$line"; done
+  exit 1
+}
+
+# Links .tools/deno to the pinned Deno, if one is on PATH or was installed here before.
+link_deno() {
+  for candidate in "$(command -v deno || true)" "$PWD"/.tools/node_modules/@deno/linux-*-glibc/deno; do
+    [ -x "$candidate" ] || continue
+    case $("$candidate" --version 2>/dev/null) in
+      "deno $deno_version "*) ;;
+      *) continue ;;
+    esac
+    mkdir -p .tools
+    [ "$(readlink .tools/deno)" = "$candidate" ] || ln -sfn "$candidate" .tools/deno
+    return 0
+  done
+  return 1
+}
+
+# npm's own install script is skipped: newer npm versions do not run it, and it is the platform's
+# package, an optional dependency of `deno`, that holds the binary.
+install_deno() {
+  say "installing: deno $deno_version (npm, into .tools/)"
+  npm install --prefix .tools --prefer-offline --ignore-scripts --no-audit --no-fund \
+    --loglevel=error "deno@$deno_version" >&2 ||
+    fail "npm could not install deno@$deno_version, for the reason above." \
+      "The npm registry must be within reach once; after that no network is needed."
+  link_deno || fail "npm installed deno@$deno_version, but it does not run on $(uname -sm):" \
+    "telebridge runs on x86_64 and aarch64 Linux with glibc."
+}
+
+# Prints those of the named Debian packages that are not installed.
+missing_packages() {
+  # shellcheck disable=SC2016  # dpkg-query expands ${...} itself
+  installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "$@" 2>/dev/null || true)"
+  for package in "$@"; do
+    case $installed in
+      *" $package=installed "*) ;;
+      *) printf ' %s' "$package" ;;
+    esac
+  done
+}
+
+install_packages() {
+  [ $# -gt 0 ] || return 0
+  apt_update="apt-get update"
+  apt_install="apt-get install -y --no-install-recommends $*"
+  if [ "$(id -u)" = 0 ]; then
+    as_root=""
+  elif sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+  elif command -v sudo >/dev/null; then
+    fail "Debian packages are missing. Install them with this one command, then run make again:" \
+      "  sudo sh -c '$apt_update && $apt_install'"
+  else
+    fail "Debian packages are missing. Install them with this one command, then run make again:" \
+      "  su -c '$apt_update && $apt_install'"
+  fi
+  say "installing: $* (apt)"
+  mkdir -p .tools
+  for step in "$apt_update" "$apt_install"; do
+    # A machine that has just started may still be upgrading itself: wait for its lock.
+    # shellcheck disable=SC2086  # words, not one argument
+    $as_root env DEBIAN_FRONTEND=noninteractive $step -q -o DPkg::Lock::Timeout=300 \
+      </dev/null >.tools/apt.log 2>&1 || {
+      tail -n 20 .tools/apt.log >&2
+      fail "\`$step\` failed, for the reason above (all of it: .tools/apt.log)."
+    }
+  done
+}
+
+case ${1:-run} in
+  run) packages=$packages_run ;;
+  test) packages="$packages_run $packages_test" ;;
+  *) fail "unknown level \"$1\": say run or test" ;;
+esac
+
+deno_found=yes
+link_deno || deno_found=no
+if [ $deno_found = no ] && ! command -v npm >/dev/null; then packages="$packages npm"; fi
+if command -v dpkg-query >/dev/null; then
+  # shellcheck disable=SC2046,SC2086  # words, not one argument
+  install_packages $(missing_packages $packages)
+else
+  say "this is not Debian: nothing is installed by itself. Needed (Debian's names):" "$packages"
+fi
+[ $deno_found = yes ] || install_deno
+
+.tools/deno install --frozen --quiet ||
+  fail "the packages of deno.lock could not be installed, for the reason above." \
+    "The npm registry must be within reach once; after that no network is needed."
