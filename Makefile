@@ -1,0 +1,77 @@
+# telebridge: `make run` shows it, `make test` proves it, `make help` lists the rest.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+DENO := .tools/deno
+export DENO_NO_UPDATE_CHECK := 1
+
+# What `setup` installs: enough to run, or enough to test too (tools/setup.sh).
+SETUP := run
+test bench ok examples wheel: SETUP := test
+
+# The browser's bundles are made anew when one of these has changed.
+BUNDLE_SOURCES := deno.json deno.lock tools/bundle.ts \
+  $(shell find islands viewer proto -type f -not -name '*_test.ts')
+
+##@ To use it
+.PHONY: run
+run: build ## start the server with a live demo run (ARGS="--port 8080" passes flags on)
+	@exec bin/telebridge serve --demo $(ARGS)
+
+.PHONY: build
+build: native dist/bundled bin/telebridge ## build all of it: the C library, the pages, bin/telebridge
+
+.PHONY: setup
+setup: ## install what is missing: Deno, npm and Debian packages (nothing twice)
+	@tools/setup.sh $(SETUP)
+
+.PHONY: wheel
+wheel: build ## build the Python package into clients/python/dist
+	@$(MAKE) -C clients/python wheel
+
+##@ To work on it
+.PHONY: test
+test: build ## run every test (SUITE=browser for one suite, FILTER=text for some tests)
+	@exec $(DENO) run --allow-all tests/run.ts $(if $(SUITE),--suite "$(SUITE)") $(if $(FILTER),--filter "$(FILTER)")
+
+.PHONY: ok
+ok: setup ## check format, lint and types: the quick look before a commit
+	@$(DENO) task ok
+
+.PHONY: fmt
+fmt: setup ## format the sources
+	@$(DENO) fmt --quiet
+
+.PHONY: lint
+lint: setup ## lint the sources
+	@$(DENO) lint --quiet
+
+.PHONY: check
+check: setup ## check the types
+	@$(DENO) check --quiet .
+
+.PHONY: bench
+bench: build ## run the benchmarks at full size (minutes)
+	@$(DENO) task bench
+
+.PHONY: clean
+clean: ## remove what was built (not .tools)
+	@$(MAKE) -C native clean
+	@rm -rf bin dist clients/python/build clients/python/dist
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: native
+native: | setup
+	@$(MAKE) -C native
+
+dist/bundled: $(BUNDLE_SOURCES) | setup
+	@$(DENO) run --quiet --allow-all tools/bundle.ts
+	@touch $@
+
+bin/telebridge: tools/telebridge.sh
+	@install -D -m 755 $< $@
