@@ -1,0 +1,116 @@
+/** One blocking wait for all streams. */
+
+import type { Controller } from "./controller.ts";
+import { check, checkNonblocking } from "./errors.ts";
+import { alive, openHandle } from "./handle.ts";
+import { HubEvent } from "./layout.ts";
+import type { RingReader } from "./reader.ts";
+import type { NativeSymbols } from "./symbols.ts";
+
+export const HubEventKind = {
+  Frame: 1,
+  Closed: 2,
+  Dead: 3,
+  Fault: 4,
+  Replaced: 5,
+  Polling: 6,
+} as const;
+
+/** More events than this wait for the next call; the library keeps them. */
+const EVENTS_PER_CALL_MAX = 64;
+
+/** The hub's events. One caller of {@link next} at a time, since a waiting call holds a thread of Deno's pool. */
+export class Hub implements Disposable {
+  readonly #native: NativeSymbols;
+  readonly #events = new DataView(new ArrayBuffer(EVENTS_PER_CALL_MAX * HubEvent.bytes));
+  #pointer: Deno.PointerObject | null;
+  #waiting = false;
+
+  constructor(native: NativeSymbols) {
+    this.#native = native;
+    this.#pointer = openHandle(native, (out) => native.tele_hub_create(out));
+  }
+
+  get #hub(): Deno.PointerObject {
+    return alive(this.#pointer, "the hub");
+  }
+
+  /** Adds a stream, disarmed. Without a controller it is polled every ms. Remove it before its handles are closed. */
+  add(streamId: number, reader: RingReader, controller: Controller | null): void {
+    const id = BigInt(streamId);
+    const result = this.#native.tele_hub_add(
+      this.#hub,
+      id,
+      reader.pointer,
+      controller?.pointer ?? null,
+    );
+    check(this.#native, result);
+  }
+
+  remove(streamId: number): void {
+    check(this.#native, this.#native.tele_hub_remove(this.#hub, BigInt(streamId)));
+  }
+
+  /** Asks for one Frame event, once head > `afterFrame` and not before `notBeforeNs` (CLOCK_MONOTONIC; 0 = at once). */
+  arm(streamId: number, afterFrame: number, notBeforeNs: number): void {
+    const result = this.#native.tele_hub_arm(
+      this.#hub,
+      BigInt(streamId),
+      BigInt(afterFrame),
+      BigInt(Math.round(notBeforeNs)),
+    );
+    check(this.#native, result);
+  }
+
+  disarm(streamId: number): void {
+    check(this.#native, this.#native.tele_hub_disarm(this.#hub, BigInt(streamId)));
+  }
+
+  /** Waits until something is ready or `timeoutMs` passed. Resolves to the number of events, read by the getters. */
+  async next(timeoutMs: number): Promise<number> {
+    if (this.#waiting) throw new Error("a call of Hub.next is waiting already");
+    this.#waiting = true;
+    try {
+      const result = await this.#native.tele_hub_next(
+        this.#hub,
+        timeoutMs,
+        this.#events,
+        EVENTS_PER_CALL_MAX,
+      );
+      return checkNonblocking("waiting for frames", result);
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  streamId(index: number): number {
+    return Number(this.#events.getBigUint64(index * HubEvent.bytes + HubEvent.stream_id, true));
+  }
+
+  /** {@link HubEventKind} */
+  kind(index: number): number {
+    return this.#events.getUint32(index * HubEvent.bytes + HubEvent.kind, true);
+  }
+
+  /** For Fault: the errno. */
+  detail(index: number): number {
+    return this.#events.getUint32(index * HubEvent.bytes + HubEvent.detail, true);
+  }
+
+  /** CLOCK_MONOTONIC when the hub saw it. */
+  wokenNs(index: number): bigint {
+    return this.#events.getBigUint64(index * HubEvent.bytes + HubEvent.t_mono_ns, true);
+  }
+
+  /** Makes a waiting {@link next} return now. */
+  wake(): void {
+    check(this.#native, this.#native.tele_hub_wake(this.#hub));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#pointer === null) return;
+    if (this.#waiting) throw new Error("the hub is closed while a call of Hub.next waits");
+    this.#native.tele_hub_destroy(this.#pointer);
+    this.#pointer = null;
+  }
+}

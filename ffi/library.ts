@@ -1,0 +1,114 @@
+/** The native library, loaded: `using library = Library.open(path)`. */
+
+import { Controller } from "./controller.ts";
+import { check, checkNonblocking } from "./errors.ts";
+import { cString } from "./handle.ts";
+import { Hub } from "./hub.ts";
+import { Producer } from "./producer.ts";
+import { RingReader } from "./reader.ts";
+import { type NativeSymbols, symbols } from "./symbols.ts";
+
+const TEXT_BYTES_MAX = 16 * 1024;
+const ENOBUFS = 105;
+
+/** Close what it opened before the library itself. */
+export class Library implements Disposable {
+  readonly #library: Deno.DynamicLibrary<typeof symbols>;
+  readonly #native: NativeSymbols;
+  readonly #jpegBytesOut = new BigUint64Array(1);
+
+  private constructor(library: Deno.DynamicLibrary<typeof symbols>) {
+    this.#library = library;
+    this.#native = library.symbols;
+  }
+
+  static open(path: string): Library {
+    try {
+      return new Library(Deno.dlopen(path, symbols));
+    } catch (error) {
+      const found = (error as Error).message;
+      throw new Error(`cannot load the native library ${path} (make build makes it): ${found}`);
+    }
+  }
+
+  /** "major.minor.patch" */
+  get version(): string {
+    return Deno.UnsafePointerView.getCString(this.#native.tele_version()!);
+  }
+
+  /** CLOCK_MONOTONIC, ns. */
+  clockMonoNs(): bigint {
+    return this.#native.tele_clock_mono_ns();
+  }
+
+  /** Sizes and offsets of every public struct, as the C compiler sees them. */
+  layout(): unknown {
+    return JSON.parse(
+      this.#text((buffer) => this.#native.tele_layout_json(buffer, BigInt(TEXT_BYTES_MAX))),
+    );
+  }
+
+  /** "/mosaic.run.<run_id>.fastlane" */
+  segmentName(runId: string): string {
+    const id = cString(runId);
+    return this.#text((buffer) =>
+      this.#native.tele_segment_name(id, buffer, BigInt(TEXT_BYTES_MAX))
+    );
+  }
+
+  /** The directory for sockets; made when missing. Throws EPERM when it is not safe. */
+  runtimeDir(): string {
+    return this.#text((buffer) => this.#native.tele_runtime_dir(buffer, BigInt(TEXT_BYTES_MAX)));
+  }
+
+  /** Throws ENOENT (no such run), EAGAIN (not ready yet), EPERM (another user's), EPROTO (a header that lies). */
+  openReader(runId: string): RingReader {
+    return new RingReader(this.#native, runId);
+  }
+
+  /** Throws EBUSY when another process is the run's controller. */
+  openController(reader: RingReader): Controller {
+    return new Controller(this.#native, reader);
+  }
+
+  openHub(): Hub {
+    return new Hub(this.#native);
+  }
+
+  openProducer(runId: string, payloadBytesMax: number, capacity?: number): Producer {
+    return new Producer(this.#native, runId, payloadBytesMax, capacity);
+  }
+
+  /**
+   * Encodes a frame as copied by {@link RingReader.read} to JPEG, off the main thread. Both arrays must stay untouched
+   * until it resolves: to the JPEG's bytes, or to a negative number, the size that `jpeg` needs. One call at a time.
+   */
+  async encodeJpeg(
+    frame: Uint8Array<ArrayBuffer>,
+    quality: number,
+    jpeg: Uint8Array<ArrayBuffer>,
+  ): Promise<number> {
+    const result = await this.#native.tele_jpeg_encode(
+      frame,
+      BigInt(frame.byteLength),
+      quality,
+      jpeg,
+      BigInt(jpeg.byteLength),
+      this.#jpegBytesOut,
+    );
+    const bytes = Number(this.#jpegBytesOut[0]);
+    if (result === -ENOBUFS) return -bytes;
+    checkNonblocking("encoding a JPEG", result);
+    return bytes;
+  }
+
+  #text(write: (buffer: Uint8Array<ArrayBuffer>) => number): string {
+    const buffer = new Uint8Array(TEXT_BYTES_MAX);
+    check(this.#native, write(buffer));
+    return new TextDecoder().decode(buffer.subarray(0, buffer.indexOf(0)));
+  }
+
+  [Symbol.dispose](): void {
+    this.#library.close();
+  }
+}
