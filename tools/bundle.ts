@@ -1,0 +1,32 @@
+/**
+ * Bundles what the browser loads into dist/assets: the islands, the viewer worker and the styles.
+ *
+ *     deno run --allow-all tools/bundle.ts
+ */
+
+const ASSETS_DIR = "dist/assets";
+
+/** Styles in the order of the cascade. */
+const STYLES = ["tokens", "base", "controls", "runs", "run", "dialog"];
+
+async function bundleScript(entry: string, output: string): Promise<void> {
+  const bundle = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--platform=browser", "--minify", `--output=${output}`, entry],
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (!bundle.success) throw new Error(`cannot bundle ${entry}: deno bundle exits ${bundle.code}`);
+}
+
+async function joinStyles(output: string): Promise<void> {
+  const sheets = STYLES.map((name) => Deno.readTextFile(`islands/styles/${name}.css`));
+  await Deno.writeTextFile(output, (await Promise.all(sheets)).join("\n"));
+}
+
+if (import.meta.main) {
+  Deno.chdir(new URL("..", import.meta.url).pathname);
+  await Deno.mkdir(ASSETS_DIR, { recursive: true });
+  await bundleScript("islands/main.tsx", `${ASSETS_DIR}/main.js`);
+  await bundleScript("viewer/worker.ts", `${ASSETS_DIR}/worker.js`);
+  await joinStyles(`${ASSETS_DIR}/style.css`);
+}

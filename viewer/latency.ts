@@ -1,0 +1,109 @@
+/**
+ * Step-to-pixels latency, measured on every frame and summed up over a sliding window.
+ *
+ * The path is cut where clocks are read: the worker stamps the frame, the server's hub sees it, the server hands it to
+ * the transport, this worker has all of it, the drawing calls are done, the display's next frame begins.
+ */
+
+/** Consecutive parts of the path; `total` is the worker's stamp to drawn, `display` comes after it. */
+export const LATENCY_STAGES = ["ring", "server", "wire", "draw"] as const;
+export type LatencyStage = typeof LATENCY_STAGES[number];
+export type LatencySeriesName = LatencyStage | "total" | "display";
+
+/** Figures of one series over the window, ms. */
+export interface LatencyFigures {
+  nowMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  samples: number;
+}
+export type LatencySummary = Record<LatencySeriesName, LatencyFigures | null>;
+
+const WINDOW_MS = 10_000;
+const SAMPLES_MAX = 2_048;
+
+/** One frame's moments, all ms of the server's clock. */
+export interface FrameMoments {
+  steppedAtMs: number;
+  wokenAtMs: number;
+  sentAtMs: number;
+  receivedAtMs: number;
+  drawnAtMs: number;
+}
+
+/** Samples of the last 10 s in kept arrays: adding one makes no garbage. */
+export class LatencySeries {
+  readonly #valuesMs = new Float64Array(SAMPLES_MAX);
+  readonly #takenAtMs = new Float64Array(SAMPLES_MAX);
+  readonly #sorted = new Float64Array(SAMPLES_MAX);
+  #added = 0;
+
+  add(valueMs: number, nowMs: number): void {
+    const index = this.#added % SAMPLES_MAX;
+    this.#valuesMs[index] = valueMs;
+    this.#takenAtMs[index] = nowMs;
+    this.#added++;
+  }
+
+  reset(): void {
+    this.#added = 0;
+  }
+
+  /** Nearest-rank percentiles of the window that ends at `nowMs`; null while it is empty. */
+  figures(nowMs: number): LatencyFigures | null {
+    const kept = Math.min(this.#added, SAMPLES_MAX);
+    let samples = 0;
+    for (let back = 1; back <= kept; back++) {
+      const index = (this.#added - back) % SAMPLES_MAX;
+      if (nowMs - this.#takenAtMs[index]! > WINDOW_MS) break;
+      this.#sorted[samples++] = this.#valuesMs[index]!;
+    }
+    if (samples === 0) return null;
+    const nowValueMs = this.#sorted[0]!;
+    const sorted = this.#sorted.subarray(0, samples).sort();
+    const rank = (share: number) => sorted[Math.ceil(share * samples) - 1]!;
+    return { nowMs: nowValueMs, p50Ms: rank(0.5), p99Ms: rank(0.99), samples };
+  }
+}
+
+/** All series of one picture. */
+export class LatencyMeter {
+  readonly #series: Record<LatencySeriesName, LatencySeries> = {
+    ring: new LatencySeries(),
+    server: new LatencySeries(),
+    wire: new LatencySeries(),
+    draw: new LatencySeries(),
+    total: new LatencySeries(),
+    display: new LatencySeries(),
+  };
+
+  addFrame(moments: FrameMoments, nowMs: number): void {
+    const { steppedAtMs, wokenAtMs, sentAtMs, receivedAtMs, drawnAtMs } = moments;
+    this.#series.ring.add(wokenAtMs - steppedAtMs, nowMs);
+    this.#series.server.add(sentAtMs - wokenAtMs, nowMs);
+    this.#series.wire.add(receivedAtMs - sentAtMs, nowMs);
+    this.#series.draw.add(drawnAtMs - receivedAtMs, nowMs);
+    this.#series.total.add(drawnAtMs - steppedAtMs, nowMs);
+  }
+
+  /** Drawn to the beginning of the display's next frame. */
+  addDisplayWait(waitMs: number, nowMs: number): void {
+    this.#series.display.add(waitMs, nowMs);
+  }
+
+  reset(): void {
+    for (const series of Object.values(this.#series)) series.reset();
+  }
+
+  summary(nowMs: number): LatencySummary {
+    const of = (name: LatencySeriesName) => this.#series[name].figures(nowMs);
+    return {
+      ring: of("ring"),
+      server: of("server"),
+      wire: of("wire"),
+      draw: of("draw"),
+      total: of("total"),
+      display: of("display"),
+    };
+  }
+}

@@ -1,0 +1,77 @@
+/** Draws by the 2D canvas: the picture is converted on the CPU and put as it is. For machines without a real GPU. */
+
+import type { FrameHeader } from "../proto/wire.ts";
+import { heatColours } from "./heat_map.ts";
+import { toRgba } from "./pixels.ts";
+import type { OverlaySettings, Renderer } from "./renderer.ts";
+
+export class Renderer2d implements Renderer {
+  readonly kind = "2d";
+  readonly #canvas: OffscreenCanvas;
+  readonly #context: OffscreenCanvasRenderingContext2D;
+  readonly #colours = new Uint32Array(heatColours().buffer);
+  readonly #overlayCanvas = new OffscreenCanvas(1, 1);
+  readonly #overlayContext: OffscreenCanvasRenderingContext2D;
+  #picture = new ImageData(1, 1);
+  #overlay = new ImageData(1, 1);
+
+  constructor(canvas: OffscreenCanvas) {
+    this.#canvas = canvas;
+    // Pixels are written by the CPU only: a canvas kept there is drawn to without a copy to the GPU and back.
+    const settings = { alpha: false, willReadFrequently: true };
+    this.#context = require2d(canvas.getContext("2d", settings));
+    this.#overlayContext = require2d(this.#overlayCanvas.getContext("2d"));
+  }
+
+  get contextLost(): boolean {
+    return this.#context.isContextLost();
+  }
+
+  draw(header: FrameHeader, payload: Uint8Array<ArrayBuffer>, overlay: OverlaySettings): void {
+    const { width, height } = header;
+    if (this.#picture.width !== width || this.#picture.height !== height) {
+      this.#picture = new ImageData(width, height);
+    }
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
+    }
+    toRgba(header, payload, new Uint32Array(this.#picture.data.buffer));
+    this.#context.putImageData(this.#picture, 0, 0);
+    if (overlay.visible && header.overlayWidth > 0) this.#drawOverlay(header, payload, overlay);
+  }
+
+  #drawOverlay(
+    { width, height, overlayWidth, overlayHeight, overlayOffset }: FrameHeader,
+    payload: Uint8Array<ArrayBuffer>,
+    { opacity }: OverlaySettings,
+  ): void {
+    if (this.#overlay.width !== overlayWidth || this.#overlay.height !== overlayHeight) {
+      this.#overlay = new ImageData(overlayWidth, overlayHeight);
+      this.#overlayCanvas.width = overlayWidth;
+      this.#overlayCanvas.height = overlayHeight;
+    }
+    const words = new Uint32Array(this.#overlay.data.buffer);
+    for (let cell = 0; cell < words.length; cell++) {
+      words[cell] = this.#colours[payload[overlayOffset + cell]!]!;
+    }
+    this.#overlayContext.putImageData(this.#overlay, 0, 0);
+    this.#context.imageSmoothingEnabled = false;
+    this.#context.globalAlpha = opacity;
+    this.#context.drawImage(this.#overlayCanvas, 0, 0, width, height);
+    this.#context.globalAlpha = 1;
+  }
+
+  readPixels(): Uint8Array<ArrayBuffer> | null {
+    if (this.contextLost) return null;
+    const { data } = this.#context.getImageData(0, 0, this.#canvas.width, this.#canvas.height);
+    return new Uint8Array(data.buffer);
+  }
+}
+
+function require2d(
+  context: OffscreenCanvasRenderingContext2D | null,
+): OffscreenCanvasRenderingContext2D {
+  if (context === null) throw new Error("this browser gives no 2D canvas context to a worker");
+  return context;
+}

@@ -1,0 +1,122 @@
+/** The viewer worker: everything between the network and the canvas. The page only sends settings and shows numbers. */
+
+import {
+  decodeJson,
+  decodeMessage,
+  MessageType,
+  type Reply,
+  type RunSummary,
+} from "../proto/wire.ts";
+import { ServerClock } from "./clock.ts";
+import { Connection } from "./connection.ts";
+import { FramePool } from "./frame_pool.ts";
+import { LatencyMeter } from "./latency.ts";
+import type { OpenViewer, PageMessage, ViewerStatus } from "./messages.ts";
+import { createLaneOpener } from "./open_lane.ts";
+import { Picture } from "./picture.ts";
+import { workerScope } from "./worker_scope.ts";
+
+/** Numbers on the page change ten times a second: faster cannot be read. */
+const STATUS_MS = 100;
+
+function startViewer(options: OpenViewer): (message: PageMessage) => void {
+  const pool = new FramePool();
+  const clock = new ServerClock();
+  const noLatency = new LatencyMeter().summary(0);
+  const connection = new Connection({
+    openLane: createLaneOpener(options.origin, pool),
+    forcedLane: options.forcedTransport,
+    clock,
+    random: Math.random,
+    onStatus: postStatus,
+    onOpen(welcome) {
+      postRuns(welcome.runs);
+      picture?.sessionOpened();
+    },
+    onMessage(message) {
+      if (message.type === MessageType.Runs) {
+        postRuns((decodeJson(message.body) as { runs: RunSummary[] }).runs);
+      } else if (message.type === MessageType.Reply) {
+        workerScope.postMessage({ kind: "reply", reply: decodeJson(message.body) as Reply });
+      } else picture?.receive(message);
+      if (message.type === MessageType.State) postStatus();
+    },
+    onFrame(bytes, receivedAtMs) {
+      const { handle } = decodeMessage(bytes);
+      if (!picture?.receiveFrame(handle, bytes, receivedAtMs)) pool.give(bytes.buffer);
+    },
+  });
+  const picture = options.picture === null
+    ? null
+    : new Picture(options.picture, connection, clock, pool);
+
+  function postRuns(runs: RunSummary[]): void {
+    workerScope.postMessage({ kind: "runs", runs });
+  }
+
+  function postStatus(): void {
+    const nowMs = performance.now();
+    const status: ViewerStatus = {
+      connection: connection.status,
+      stream: picture?.subscription.state ?? null,
+      picture: picture?.shown ?? null,
+      hud: picture?.subscription.hud ?? null,
+      counters: picture?.counters ?? { received: 0, shown: 0, skipped: 0 },
+      framesPerSecond: picture?.framesPerSecond ?? 0,
+      latency: picture?.latency.summary(nowMs) ?? noLatency,
+      roundTripMs: clock.roundTripMs,
+      renderer: picture && { ...picture.choice, contextLost: picture.contextLost },
+      drawError: picture?.drawError ?? null,
+    };
+    workerScope.postMessage({ kind: "status", status });
+  }
+
+  async function save(id: number, withOverlay: boolean): Promise<void> {
+    try {
+      if (picture === null) throw new Error("this page shows no run");
+      const { png, frame } = await picture.savePng(withOverlay);
+      workerScope.postMessage({ kind: "saved", id, png, frame }, [png.buffer]);
+    } catch (error) {
+      workerScope.postMessage({ kind: "save-failed", id, reason: (error as Error).message });
+    }
+  }
+
+  setInterval(() => {
+    picture?.tick(performance.now());
+    postStatus();
+  }, STATUS_MS);
+  connection.open();
+
+  return (message) => {
+    switch (message.kind) {
+      case "settings":
+        if (picture) picture.settings = message.settings;
+        break;
+      case "overlay":
+        if (picture) picture.overlay = message.overlay;
+        break;
+      case "visible":
+        if (picture) picture.visible = message.visible;
+        if (message.visible) connection.open();
+        break;
+      case "connect":
+        connection.open();
+        break;
+      case "command":
+        picture?.subscription.command(message.id, message.command, message.code, message.value);
+        break;
+      case "input":
+        picture?.input(message.events);
+        break;
+      case "save":
+        save(message.id, message.withOverlay);
+        break;
+    }
+  };
+}
+
+let handle: ((message: PageMessage) => void) | null = null;
+workerScope.onmessage = ({ data }) => {
+  if (data.kind === "open") handle ??= startViewer(data);
+  else handle?.(data);
+};
