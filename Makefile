@@ -68,6 +68,7 @@ help: ## list the targets
 .PHONY: native
 native: | setup
 	@$(MAKE) -C native
+	@$(MAKE) -C native/demo
 
 dist/bundled: $(BUNDLE_SOURCES) | setup
 	@$(DENO) run --quiet --allow-all tools/bundle.ts
