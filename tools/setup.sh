@@ -65,12 +65,12 @@ install_packages() {
     as_root=""
   elif sudo -n true 2>/dev/null; then
     as_root="sudo -n"
-  elif command -v sudo >/dev/null; then
-    fail "Debian packages are missing. Install them with this one command, then run make again:" \
-      "  sudo sh -c '$apt_update && $apt_install'"
   else
-    fail "Debian packages are missing. Install them with this one command, then run make again:" \
-      "  su -c '$apt_update && $apt_install'"
+    become_root="su - -c"
+    if command -v sudo >/dev/null; then become_root="sudo sh -c"; fi
+    say "Debian packages are missing. Install them with this one command, then run make again:"
+    printf '%s\n' "$become_root '$apt_update && $apt_install'" >&2
+    exit 1
   fi
   say "installing: $* (apt)"
   mkdir -p .tools
