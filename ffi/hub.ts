@@ -92,6 +92,11 @@ export class Hub implements Disposable {
     return this.#events.getUint32(index * HubEvent.bytes + HubEvent.kind, true);
   }
 
+  /** Frames published, as the hub saw it. */
+  headFrame(index: number): number {
+    return Number(this.#events.getBigUint64(index * HubEvent.bytes + HubEvent.head, true));
+  }
+
   /** For Fault: the errno. */
   detail(index: number): number {
     return this.#events.getUint32(index * HubEvent.bytes + HubEvent.detail, true);

@@ -1,0 +1,22 @@
+/** Where the files that come with the program are. */
+
+import { fileURLToPath } from "node:url";
+
+export interface Assets {
+  /** The native library. */
+  libraryPath: string;
+  /** The demo worker's executable. */
+  demoPath: string;
+  /** Folder of the bundled islands: scripts, styles. */
+  bundlesDir: string;
+}
+
+/** The files of a clone, as `make build` leaves them. */
+export function locateAssets(): Assets {
+  const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+  return {
+    libraryPath: at("native/build/libtelebridge.so"),
+    demoPath: at("native/build/mountain_car"),
+    bundlesDir: at("dist/assets"),
+  };
+}

@@ -1,0 +1,126 @@
+/** One segment that is being watched: its reader on the hub, and its controller unless another program has it. */
+
+import type { Controller } from "../ffi/controller.ts";
+import { TelebridgeError } from "../ffi/errors.ts";
+import type { Hub } from "../ffi/hub.ts";
+import { Input } from "../ffi/layout.ts";
+import type { Library } from "../ffi/library.ts";
+import type { ReadMode, RingReader } from "../ffi/reader.ts";
+import { FRAME_HEADER_BYTES, HEAD_BYTES, InputKind } from "../proto/wire.ts";
+import type { FrameBuffer, FramePool } from "./frame_pool.ts";
+
+/** The ring's commands of its own; from 256 on they are the worker's. */
+export const RingCommand = { Pause: 1, Resume: 2, Step: 3, WorkerFirst: 256 } as const;
+
+/** Dispose before the reader is closed. */
+export class Attachment implements Disposable {
+  readonly streamId: number;
+  readonly reader: RingReader;
+  /** null: another program is the run's controller. */
+  readonly controller: Controller | null;
+  readonly #hub: Hub;
+  readonly #library: Library;
+  readonly #onDispose: () => void;
+  readonly #event = new DataView(new ArrayBuffer(Input.bytes));
+  #armed = false;
+  #armedAfterFrame = 0;
+  #armedNotBeforeNs = 0;
+
+  constructor(
+    library: Library,
+    hub: Hub,
+    streamId: number,
+    reader: RingReader,
+    onDispose: () => void,
+  ) {
+    this.#library = library;
+    this.#hub = hub;
+    this.streamId = streamId;
+    this.reader = reader;
+    this.#onDispose = onDispose;
+    this.controller = openController(library, reader);
+    try {
+      hub.add(streamId, reader, this.controller);
+    } catch (error) {
+      this.controller?.[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Copies a frame numbered over `afterFrame` into a buffer of the pool. */
+  read(afterFrame: number, mode: ReadMode, pool: FramePool): FrameBuffer | "none" | "stale" {
+    let buffer = pool.take();
+    for (;;) {
+      const result = this.reader.read(afterFrame, mode, buffer.slot);
+      if (result === "frame") {
+        buffer.messageBytes = HEAD_BYTES + this.reader.bytesRead;
+        return buffer;
+      }
+      pool.give(buffer);
+      if (result !== "small") return result;
+      buffer = pool.take(HEAD_BYTES + Math.max(this.reader.bytesRead, FRAME_HEADER_BYTES));
+    }
+  }
+
+  /** Asks the hub for one event, once there is a frame over `afterFrame` and not before `notBeforeNs`. */
+  arm(afterFrame: number, notBeforeNs: number): void {
+    const same = this.#armedAfterFrame === afterFrame && this.#armedNotBeforeNs === notBeforeNs;
+    if (this.#armed && same) return;
+    this.#hub.arm(this.streamId, afterFrame, notBeforeNs);
+    this.#armed = true;
+    this.#armedAfterFrame = afterFrame;
+    this.#armedNotBeforeNs = notBeforeNs;
+  }
+
+  disarm(): void {
+    if (this.#armed) this.#hub.disarm(this.streamId);
+    this.#armed = false;
+  }
+
+  /** The hub disarms a stream with its frame event. */
+  onFrameEvent(): void {
+    this.#armed = false;
+  }
+
+  /** Forwards whole events, stamped with the time of their arrival here. */
+  sendInputs(events: Uint8Array<ArrayBuffer>): void {
+    const view = new DataView(events.buffer, events.byteOffset, events.byteLength);
+    const tNs = this.#library.clockMonoNs();
+    for (let offset = 0; offset < events.byteLength; offset += Input.bytes) {
+      view.setBigUint64(offset + Input.t_ns, tNs, true);
+    }
+    this.controller?.sendInputs(events);
+  }
+
+  sendCommand(code: number, value = 0): void {
+    this.#sendEvent(InputKind.Command, code, value);
+  }
+
+  /** Tells the worker that no key or button is down any more. */
+  sendReleaseAll(): void {
+    this.#sendEvent(InputKind.ReleaseAll, 0, 0);
+  }
+
+  #sendEvent(kind: number, code: number, x: number): void {
+    const view = this.#event;
+    view.setUint32(Input.kind, kind, true);
+    view.setUint32(Input.code, code, true);
+    view.setFloat32(Input.x, x, true);
+    this.sendInputs(new Uint8Array(view.buffer));
+  }
+
+  [Symbol.dispose](): void {
+    this.#hub.remove(this.streamId);
+    this.controller?.[Symbol.dispose]();
+    this.#onDispose();
+  }
+}
+
+function openController(library: Library, reader: RingReader): Controller | null {
+  try {
+    return library.openController(reader);
+  } catch (error) {
+    if (error instanceof TelebridgeError && error.code === "EBUSY") return null;
+    throw error;
+  }
+}

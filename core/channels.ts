@@ -1,0 +1,163 @@
+/** All channels, and the one loop that waits for frames of all of them. */
+
+import { getLogger } from "@logtape/logtape";
+import { type Hub, HubEventKind } from "../ffi/hub.ts";
+import type { Library } from "../ffi/library.ts";
+import { Attachment } from "./attachment.ts";
+import { Channel } from "./channel.ts";
+import { messageOf } from "./errors.ts";
+import type { Metrics } from "./metrics.ts";
+import type { RunRegistry } from "./registry.ts";
+import { faultReason, type Run } from "./run.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** The hub renews leases while somebody waits in it; it comes back this often at least. */
+const HUB_WAIT_MS = 1_000;
+const HUD_TICK_MS = 100;
+
+const logger = getLogger(["telebridge", "channels"]);
+
+export class Channels {
+  readonly #library: Library;
+  readonly #hub: Hub;
+  readonly #registry: RunRegistry;
+  readonly #metrics: Metrics;
+  readonly #channels = new Map<string, Channel>();
+  readonly #byStream = new Map<number, Channel>();
+  #streamsCount = 0;
+  #hudTimer: ReturnType<typeof setInterval> | undefined;
+  #waiting: Promise<void> | null = null;
+  #stopping = false;
+
+  constructor(options: { library: Library; registry: RunRegistry; metrics: Metrics }) {
+    this.#library = options.library;
+    this.#registry = options.registry;
+    this.#metrics = options.metrics;
+    this.#hub = options.library.openHub();
+  }
+
+  /** Viewers of a run. */
+  viewersCount(runId: string): number {
+    return this.#channels.get(runId)?.viewersCount ?? 0;
+  }
+
+  /** Every run that somebody watches. */
+  *viewersByRun(): Generator<[run: string, viewers: number]> {
+    for (const [runId, channel] of this.#channels) yield [runId, channel.viewersCount];
+  }
+
+  /** Starts to watch; the run need not exist yet. */
+  subscribe(runId: string, subscription: Subscription): Channel {
+    const channel = this.#channels.get(runId) ?? this.#create(runId);
+    channel.add(subscription);
+    return channel;
+  }
+
+  unsubscribe(channel: Channel, subscription: Subscription): void {
+    channel.remove(subscription);
+    this.#dropIfIdle(channel);
+  }
+
+  /** A run appeared, ended or failed. */
+  onRunChange(runId: string): void {
+    const channel = this.#channels.get(runId);
+    if (channel === undefined) return;
+    this.#follow(channel);
+    this.#dropIfIdle(channel);
+  }
+
+  onSecond(): void {
+    for (const channel of this.#channels.values()) {
+      channel.onSecond();
+    }
+  }
+
+  #create(runId: string): Channel {
+    const channel: Channel = new Channel(runId, {
+      clockNs: () => this.#library.clockMonoNs(),
+      metrics: this.#metrics.forRun(runId),
+      attach: (run) => this.#attach(channel, run),
+      onFault: (error) => this.#fault(runId, messageOf(error)),
+    });
+    this.#channels.set(runId, channel);
+    this.#hudTimer ??= setInterval(() => this.#onHudTick(), HUD_TICK_MS);
+    this.#follow(channel);
+    return channel;
+  }
+
+  #follow(channel: Channel): void {
+    try {
+      channel.follow(this.#registry.get(channel.runId));
+    } catch (error) {
+      this.#fault(channel.runId, messageOf(error));
+    }
+  }
+
+  #attach(channel: Channel, run: Run): Attachment {
+    const streamId = ++this.#streamsCount;
+    const attachment = new Attachment(this.#library, this.#hub, streamId, run.reader!, () => {
+      this.#byStream.delete(streamId);
+    });
+    if (attachment.controller === null) {
+      logger.warn`another program controls run ${run.id}: it can be watched, not paused`;
+    }
+    this.#byStream.set(streamId, channel);
+    this.#waiting ??= this.#wait();
+    return attachment;
+  }
+
+  #dropIfIdle(channel: Channel): void {
+    if (!channel.idle) return;
+    channel.detach();
+    this.#channels.delete(channel.runId);
+    if (this.#channels.size > 0) return;
+    clearInterval(this.#hudTimer);
+    this.#hudTimer = undefined;
+  }
+
+  #fault(runId: string, reason: string): void {
+    this.#metrics.countError("run");
+    this.#registry.fail(runId, reason);
+  }
+
+  #onHudTick(): void {
+    for (const channel of this.#channels.values()) channel.onHudTick();
+  }
+
+  /** Waits for as long as anything is attached. Between the hub's event and the transport nothing is awaited. */
+  async #wait(): Promise<void> {
+    while (this.#byStream.size > 0 && !this.#stopping) {
+      const eventsCount = await this.#hub.next(HUB_WAIT_MS);
+      for (let index = 0; index < eventsCount; index++) this.#onHubEvent(index);
+    }
+    this.#waiting = null;
+  }
+
+  #onHubEvent(index: number): void {
+    const channel = this.#byStream.get(this.#hub.streamId(index));
+    if (channel === undefined) return;
+    switch (this.#hub.kind(index)) {
+      case HubEventKind.Frame:
+        return channel.onFrameEvent(this.#hub.headFrame(index), this.#hub.wokenNs(index));
+      case HubEventKind.Fault:
+        return this.#fault(channel.runId, faultReason(this.#hub.detail(index)));
+      case HubEventKind.Polling:
+        logger
+          .warn`run ${channel.runId} sends no datagrams here (another TELEBRIDGE_RUNTIME_DIR?): polling`;
+        return;
+      default:
+        return this.#registry.look(channel.runId);
+    }
+  }
+
+  /** Lets go of every run, clearing what its controller had set. Resolves when the hub is closed. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#hudTimer);
+    for (const channel of this.#channels.values()) channel.detach();
+    this.#channels.clear();
+    this.#hub.wake();
+    await this.#waiting;
+    this.#hub[Symbol.dispose]();
+  }
+}

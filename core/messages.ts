@@ -1,0 +1,55 @@
+/** What viewers may say, checked before it is believed. */
+
+import * as v from "valibot";
+import { decodeJson, WireError } from "../proto/wire.ts";
+import { RingCommand } from "./attachment.ts";
+
+const FPS_MAX = 1_000;
+const EVERY_NTH_MAX = 100_000;
+
+const secret = v.pipe(v.string(), v.maxLength(256));
+const u32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
+
+export const RUN_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+const HelloSchema = v.object({
+  version: v.pipe(v.number(), v.integer()),
+  ticket: v.optional(secret),
+  token: v.optional(secret),
+});
+
+const SubscribeSchema = v.object({
+  run: v.pipe(v.string(), v.regex(RUN_ID_PATTERN, "a run's id")),
+  fpsMax: v.pipe(v.number(), v.minValue(0), v.maxValue(FPS_MAX)),
+  everyNth: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(EVERY_NTH_MAX)),
+  stayLive: v.boolean(),
+});
+
+const CommandSchema = v.variant("command", [
+  v.object({
+    id: u32,
+    command: v.picklist(["pause", "resume", "step", "take-control", "release-control"]),
+  }),
+  v.object({
+    id: u32,
+    command: v.literal("worker"),
+    code: v.pipe(u32, v.minValue(RingCommand.WorkerFirst)),
+    value: v.optional(v.pipe(v.number(), v.finite())),
+  }),
+]);
+
+/** Parses a JSON body. Throws {@link WireError} that says which field is wrong. */
+function parse<Schema extends v.GenericSchema>(
+  what: string,
+  schema: Schema,
+  body: Uint8Array,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, decodeJson(body));
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new WireError(`${what}: ${v.getDotPath(issue) ?? "body"}: ${issue.message}`);
+}
+
+export const parseHello = (body: Uint8Array) => parse("Hello", HelloSchema, body);
+export const parseSubscribe = (body: Uint8Array) => parse("Subscribe", SubscribeSchema, body);
+export const parseCommand = (body: Uint8Array) => parse("Command", CommandSchema, body);

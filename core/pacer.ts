@@ -1,0 +1,82 @@
+/**
+ * When a viewer gets which frame: its cap, every n-th frame, and how many may be on their way.
+ *
+ * The cap is a GCRA (ITU-T I.371): frames that come a little early, as those of a 60 Hz run do under a cap of 60, pass
+ * at once, and the average still holds the cap.
+ */
+
+/** Frames sent and not yet covered by an ack, at most. Beyond that nothing is sent; frames are never queued. */
+export const FRAMES_IN_FLIGHT_MAX = 3;
+
+/** How much earlier than its due time a frame may go, as a share of the interval. */
+const EARLY_SHARE = 0.25;
+const NS_PER_S = 1e9;
+
+export interface PacerSettings {
+  /** Frames per second at most; 0 = no cap. */
+  fpsMax: number;
+  /** Only every n-th frame of the run; 1 = all. */
+  everyNth: number;
+  /** true: always the newest frame; false: every frame in order. */
+  stayLive: boolean;
+}
+
+/** Pure bookkeeping: times are arguments, ns of CLOCK_MONOTONIC. */
+export class Pacer {
+  settings: PacerSettings;
+  /** Number of the newest frame sent; 0 = none. */
+  lastFrame = 0;
+  /** Frames of the run that this viewer was not sent. */
+  framesSkipped = 0;
+  /** When the next frame would be due if the run kept to the cap exactly. */
+  #theoreticalNs = 0;
+  readonly #inFlight: { frame: number; sentNs: number }[] = [];
+
+  constructor(settings: PacerSettings) {
+    this.settings = settings;
+  }
+
+  /** The next frame to send has a number over this one. */
+  get afterFrame(): number {
+    return this.lastFrame === 0 ? 0 : this.lastFrame + this.settings.everyNth - 1;
+  }
+
+  /** No frame goes out before. */
+  get dueNs(): number {
+    const { fpsMax } = this.settings;
+    return fpsMax === 0 ? 0 : this.#theoreticalNs - EARLY_SHARE * NS_PER_S / fpsMax;
+  }
+
+  /** As many frames are on their way as may be. */
+  get full(): boolean {
+    return this.#inFlight.length >= FRAMES_IN_FLIGHT_MAX;
+  }
+
+  sent(frame: number, nowNs: number): void {
+    if (this.lastFrame > 0) this.framesSkipped += frame - this.lastFrame - 1;
+    this.lastFrame = frame;
+    this.#inFlight.push({ frame, sentNs: nowNs });
+    const { fpsMax } = this.settings;
+    if (fpsMax > 0) this.#theoreticalNs = Math.max(nowNs, this.#theoreticalNs) + NS_PER_S / fpsMax;
+  }
+
+  /**
+   * An ack covers its frame and all before; one for a frame that was never sent (another segment's) means nothing.
+   * Returns when the newest frame that it covers for the first time was sent; null when it covers none.
+   */
+  acked(frame: number): number | null {
+    if (frame > this.lastFrame) return null;
+    let sentNs: number | null = null;
+    while (this.#inFlight.length > 0 && this.#inFlight[0]!.frame <= frame) {
+      sentNs = this.#inFlight.shift()!.sentNs;
+    }
+    return sentNs;
+  }
+
+  /** The run started anew: its frames count from 1 again. */
+  restart(): void {
+    this.lastFrame = 0;
+    this.#inFlight.length = 0;
+    this.#theoreticalNs = 0;
+  }
+}

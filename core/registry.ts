@@ -1,0 +1,234 @@
+/** Finds runs as their segments appear and go, and removes what dead workers left behind. */
+
+import { getLogger } from "@logtape/logtape";
+import { TelebridgeError } from "../ffi/errors.ts";
+import type { Library } from "../ffi/library.ts";
+import { Owner, type RingReader } from "../ffi/reader.ts";
+import { messageOf } from "./errors.ts";
+import { Run } from "./run.ts";
+
+const SEGMENTS_DIR = "/dev/shm";
+const SEGMENT_PATTERN = /^mosaic\.run\.([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.fastlane$/;
+/** Status of every run. */
+const TICK_MS = 1_000;
+/** The watch tells at once; the scan is for what it missed. */
+const TICKS_PER_SCAN = 3;
+/** A segment is not ready for some µs after its file appears. */
+const NOT_READY_RETRY_MS = 5;
+const NOT_READY_RETRIES_MAX = 40;
+/** Ended runs are listed until there are more; then the oldest goes. */
+const ENDED_RUNS_MAX = 100;
+/** Segments beyond are not attached: each costs a mapping and descriptors. */
+const LIVE_RUNS_MAX = 512;
+
+const logger = getLogger(["telebridge", "runs"]);
+
+export interface RegistryOptions {
+  library: Library;
+  nowMs: () => number;
+  /** Called after a run appeared, ended or failed; at its end before the reader is closed. */
+  onChange: (runId: string) => void;
+  /** Called once a second, after every status was read. */
+  onTick: () => void;
+  /** Called when an ended run is not listed any more. */
+  onForget: (runId: string) => void;
+}
+
+export class RunRegistry implements Disposable {
+  readonly #options: RegistryOptions;
+  readonly #runs = new Map<string, Run>();
+  readonly #retries = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #refusalsLogged = new Set<string>();
+  #watcher: Deno.FsWatcher | null = null;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #ticks = 0;
+  #staleRemoved = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Looks once, then goes on looking until disposed. */
+  start(): void {
+    this.scan();
+    this.#timer = setInterval(() => this.tick(), TICK_MS);
+    try {
+      this.#watcher = Deno.watchFs(SEGMENTS_DIR, { recursive: false });
+    } catch (error) {
+      logger.warn`cannot watch ${SEGMENTS_DIR} (${
+        messageOf(error)
+      }): new runs are found within 3 s`;
+      return;
+    }
+    this.#follow(this.#watcher);
+  }
+
+  get(runId: string): Run | null {
+    return this.#runs.get(runId) ?? null;
+  }
+
+  /** Newest first. */
+  list(): Run[] {
+    return [...this.#runs.values()].sort((a, b) => a.epochNs < b.epochNs ? 1 : -1);
+  }
+
+  /** Segments of dead workers removed so far. */
+  get staleRemoved(): number {
+    return this.#staleRemoved;
+  }
+
+  async #follow(watcher: Deno.FsWatcher): Promise<void> {
+    for await (const event of watcher) {
+      if (event.kind === "access") continue;
+      for (const path of event.paths) {
+        const runId = runIdOf(path.slice(SEGMENTS_DIR.length + 1));
+        if (runId !== null) this.look(runId);
+      }
+    }
+  }
+
+  /** Reads every run's status; now and then scans the directory. */
+  tick(): void {
+    for (const run of this.#runs.values()) {
+      if (run.reader !== null) this.#check(run);
+    }
+    if (++this.#ticks % TICKS_PER_SCAN === 0) this.scan();
+    this.#options.onTick();
+  }
+
+  scan(): void {
+    const present = new Set<string>();
+    for (const entry of Deno.readDirSync(SEGMENTS_DIR)) {
+      const runId = runIdOf(entry.name);
+      if (runId === null) continue;
+      present.add(runId);
+      if (this.#runs.get(runId)?.reader == null) this.#open(runId, NOT_READY_RETRIES_MAX);
+    }
+    for (const run of this.#runs.values()) {
+      const neverReadable = run.failed && run.epochNs === 0n;
+      if (neverReadable && !present.has(run.id)) this.#forget(run.id);
+    }
+  }
+
+  /** Something happened to the run's segment: finds out what. */
+  look(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run?.reader != null) this.#check(run);
+    else this.#open(runId, 0);
+  }
+
+  /** The run's ring cannot be read any more. */
+  fail(runId: string, reason: string): void {
+    const run = this.#runs.get(runId);
+    if (run?.reader == null) return;
+    logger.error`run ${runId} ended: ${reason}`;
+    this.#finish(run, reason, true);
+  }
+
+  #check(run: Run): void {
+    try {
+      run.tick(this.#options.nowMs());
+    } catch (error) {
+      return this.fail(run.id, messageOf(error));
+    }
+    const reason = run.end;
+    if (reason === null) return;
+    const { replaced } = run.reader!.status;
+    logger.info`run ${run.id} ended: ${reason}`;
+    this.#removeIfStale(run.reader!);
+    this.#finish(run, reason, false);
+    if (replaced) this.#open(run.id, 0);
+  }
+
+  #finish(run: Run, reason: string, failed: boolean): void {
+    using _reader = run.reader!;
+    run.finish(reason, failed, this.#options.nowMs());
+    this.#options.onChange(run.id);
+    const ended = [...this.#runs.values()].filter((other) => other.endedAtMs !== undefined)
+      .sort((a, b) => a.endedAtMs! - b.endedAtMs!);
+    for (const oldest of ended.slice(0, Math.max(0, ended.length - ENDED_RUNS_MAX))) {
+      this.#forget(oldest.id);
+    }
+  }
+
+  #forget(runId: string): void {
+    this.#runs.delete(runId);
+    this.#options.onForget(runId);
+  }
+
+  #removeIfStale(reader: RingReader): void {
+    if (reader.status.owner !== Owner.Dead || !reader.removeStale()) return;
+    this.#staleRemoved++;
+    const { producerPid } = reader.status;
+    logger
+      .warn`removed the segment of run ${reader.runId}: its worker, process ${producerPid}, is dead`;
+  }
+
+  #open(runId: string, retries: number): void {
+    clearTimeout(this.#retries.get(runId));
+    this.#retries.delete(runId);
+    const liveCount = this.#runs.values().filter((run) => run.reader !== null).toArray().length;
+    if (liveCount >= LIVE_RUNS_MAX) {
+      return this.#logRefusal(runId, `${LIVE_RUNS_MAX} runs are live`);
+    }
+    try {
+      const reader = this.#options.library.openReader(runId);
+      if (!this.#adopt(reader)) reader[Symbol.dispose]();
+    } catch (error) {
+      if (!(error instanceof TelebridgeError)) throw error;
+      this.#refuse(runId, error, retries);
+    }
+  }
+
+  /** Lists a segment as a run; false when it is none any more. */
+  #adopt(reader: RingReader): boolean {
+    const known = this.#runs.get(reader.runId);
+    if (reader.status.owner === Owner.Dead) this.#removeIfStale(reader);
+    if (reader.status.owner !== Owner.Alive) return false;
+    if (known?.epochNs === reader.epochNs) return false;
+    const run = Run.live(reader, this.#options.nowMs());
+    this.#runs.set(run.id, run);
+    logger.info`run ${run.id} started (process ${run.pid})`;
+    this.#options.onChange(run.id);
+    return true;
+  }
+
+  #refuse(runId: string, error: TelebridgeError, retries: number): void {
+    switch (error.code) {
+      case "ENOENT":
+        return;
+      case "EAGAIN":
+        if (retries < NOT_READY_RETRIES_MAX) {
+          const retry = () => this.#open(runId, retries + 1);
+          this.#retries.set(runId, setTimeout(retry, NOT_READY_RETRY_MS));
+        }
+        return;
+      case "EPERM":
+      case "EACCES":
+        return this.#logRefusal(runId, error.message);
+    }
+    const known = this.#runs.get(runId);
+    if (known?.failed && known.reason === error.message) return;
+    this.#logRefusal(runId, error.message);
+    this.#runs.set(runId, Run.unreadable(runId, error.message, this.#options.nowMs()));
+    this.#options.onChange(runId);
+  }
+
+  #logRefusal(runId: string, why: string): void {
+    if (this.#refusalsLogged.has(runId)) return;
+    this.#refusalsLogged.add(runId);
+    logger.warn`not attached to run ${runId}: ${why}`;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    for (const retry of this.#retries.values()) clearTimeout(retry);
+    this.#watcher?.close();
+    for (const run of this.#runs.values()) run.reader?.[Symbol.dispose]();
+    this.#runs.clear();
+  }
+}
+
+function runIdOf(fileName: string): string | null {
+  return SEGMENT_PATTERN.exec(fileName)?.[1] ?? null;
+}

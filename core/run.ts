@@ -1,0 +1,108 @@
+/** One segment's life: found, live, ended. The same id may come again as another run. */
+
+import { errnoName } from "../ffi/errors.ts";
+import { Owner, type PictureShape, type RingReader, RunFlag } from "../ffi/reader.ts";
+import { decodeHud, type RunPhase, type RunSummary } from "../proto/wire.ts";
+
+/** A run without a new frame for so long is idle. */
+const LIVE_MS = 2_000;
+const NS_PER_MS = 1_000_000n;
+
+export class Run {
+  readonly id: string;
+  readonly pid: number;
+  /** CLOCK_REALTIME at the segment's creation, ns; 0 when its header could not be read. */
+  readonly epochNs: bigint;
+  /** null: ended, or never readable. */
+  reader: RingReader | null;
+  /** Why it ended or failed. */
+  reason: string | undefined;
+  failed = false;
+  endedAtMs: number | undefined;
+  #frames: number;
+  #framesPerSecond = 0;
+  #tickAtMs: number;
+  #frameSeenAtMs = -Infinity;
+  #shape: PictureShape | null = null;
+
+  private constructor(id: string, reader: RingReader | null, nowMs: number) {
+    this.id = id;
+    this.reader = reader;
+    this.epochNs = reader?.epochNs ?? 0n;
+    this.pid = reader?.status.producerPid ?? 0;
+    this.#frames = reader?.status.head ?? 0;
+    this.#tickAtMs = nowMs;
+  }
+
+  static live(reader: RingReader, nowMs: number): Run {
+    return new Run(reader.runId, reader, nowMs);
+  }
+
+  /** A segment that cannot be attached. */
+  static unreadable(id: string, reason: string, nowMs: number): Run {
+    const run = new Run(id, null, nowMs);
+    run.failed = true;
+    run.reason = reason;
+    return run;
+  }
+
+  /** Once a second: reads the status and counts. Throws when the segment was truncated. */
+  tick(nowMs: number): void {
+    const { head } = this.reader!.readStatus();
+    const seconds = (nowMs - this.#tickAtMs) / 1000;
+    if (seconds > 0) this.#framesPerSecond = (head - this.#frames) / seconds;
+    if (head > this.#frames) this.#frameSeenAtMs = nowMs;
+    this.#frames = head;
+    this.#tickAtMs = nowMs;
+  }
+
+  /** Why the run is over, by its last status; null while it goes on. */
+  get end(): string | null {
+    const { owner, flags, replaced, producerPid } = this.reader!.status;
+    if (owner === Owner.Closed || (flags & RunFlag.Closed) !== 0) return "finished";
+    if (owner === Owner.Dead) return `the worker died (process ${producerPid})`;
+    return replaced ? "its segment was removed" : null;
+  }
+
+  /** The reader is the caller's to close. */
+  finish(reason: string, failed: boolean, nowMs: number): void {
+    this.reader = null;
+    this.reason = reason;
+    this.failed = failed;
+    this.endedAtMs = nowMs;
+    this.#framesPerSecond = 0;
+  }
+
+  phase(nowMs: number): RunPhase {
+    if (this.failed) return "error";
+    if (this.reader === null) return "ended";
+    if ((this.reader.status.flags & RunFlag.Paused) !== 0) return "paused";
+    return nowMs - this.#frameSeenAtMs < LIVE_MS ? "live" : "idle";
+  }
+
+  /** A row of the runs page. Throws when the ring lies or was truncated. */
+  summary(viewers: number, nowMs: number): RunSummary {
+    const summary: RunSummary = {
+      id: this.id,
+      phase: this.phase(nowMs),
+      pid: this.pid,
+      startedAtMs: Number(this.epochNs / NS_PER_MS),
+      frames: this.#frames,
+      framesPerSecond: Math.round(this.#framesPerSecond * 10) / 10,
+      viewers,
+    };
+    if (this.reason !== undefined) summary.reason = this.reason;
+    if (this.endedAtMs !== undefined) summary.endedAtMs = this.endedAtMs;
+    if (this.reader !== null) {
+      this.#shape = this.reader.readShape() ?? this.#shape;
+      if (this.reader.readHud()) summary.hud = decodeHud(this.reader.hud);
+    }
+    return Object.assign(summary, this.#shape);
+  }
+}
+
+/** What an errno of the hub's fault event means for the run. */
+export function faultReason(errno: number): string {
+  const name = errnoName(errno);
+  return name === "EFAULT" ? "its segment was truncated" : `its segment is damaged (${name})`;
+}

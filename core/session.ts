@@ -1,0 +1,228 @@
+/** One viewer's session, whatever lane carries it: greeting, subscriptions, commands, input, acks. */
+
+import {
+  type Bye,
+  checkInputs,
+  decodeAck,
+  encodeJson,
+  encodeProbeReply,
+  INPUT_BYTES,
+  InputKind,
+  type Message,
+  MessageType,
+  type Reply,
+  type RunSummary,
+  WIRE_VERSION,
+  WireError,
+} from "../proto/wire.ts";
+import { type Channel, CommandError } from "./channel.ts";
+import type { Channels } from "./channels.ts";
+import { parseCommand, parseHello, parseSubscribe } from "./messages.ts";
+import { Subscription } from "./subscription.ts";
+import type { Access, Authority } from "./tokens.ts";
+import type { Transport } from "./transport.ts";
+import { VERSION } from "./version.ts";
+
+const SUBSCRIPTIONS_MAX = 32;
+/** A viewer that leaves so many bytes of control messages unread is gone or hostile. */
+const UNREAD_BYTES_MAX = 1024 * 1024;
+/** From here on it gets no list of runs until it has caught up. */
+const RUNS_BACKLOG_BYTES_MAX = 64 * 1024;
+
+export interface SessionContext {
+  authority: Authority;
+  channels: Channels;
+  clockNs: () => bigint;
+  /** Changes with every start of the server. */
+  instance: string;
+  helloTimeoutMs: number;
+  runs: () => RunSummary[];
+  countInputEvents: (count: number) => void;
+  /** Called once, when the session is over; `fault` tells that the viewer broke the rules. */
+  onClosed: (session: Session, fault: string | null) => void;
+}
+
+type Watching = { channel: Channel; subscription: Subscription };
+
+export class Session {
+  readonly transport: Transport;
+  readonly #context: SessionContext;
+  readonly #watching = new Map<number, Watching>();
+  #access: Access | null = null;
+  #closed = false;
+  #helloTimer: ReturnType<typeof setTimeout>;
+
+  constructor(transport: Transport, context: SessionContext) {
+    this.transport = transport;
+    this.#context = context;
+    this.#helloTimer = setTimeout(
+      () => this.#fault(`no Hello within ${context.helloTimeoutMs} ms`),
+      context.helloTimeoutMs,
+    );
+  }
+
+  /** Whether the viewer has shown that it may be here. */
+  get greeted(): boolean {
+    return this.#access !== null;
+  }
+
+  /** Takes the next message of the control stream. Bad ones end the session, never the server. */
+  receive(message: Message): void {
+    this.#guard(() => {
+      if (this.#access === null) this.#hello(message);
+      else this.#handle(message, this.#access, false);
+    });
+  }
+
+  /** Takes a datagram: probes and acks of a viewer that has been greeted; others are early, and lost. */
+  receiveDatagram(message: Message): void {
+    if (this.#access === null) return;
+    const known = message.type === MessageType.Probe || message.type === MessageType.Ack;
+    if (known) this.#guard(() => this.#handle(message, this.#access!, true));
+  }
+
+  #guard(work: () => void): void {
+    if (this.#closed) return;
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#fault(error.message);
+    }
+  }
+
+  #hello(message: Message): void {
+    if (message.type !== MessageType.Hello) throw new WireError("the first message is not Hello");
+    const hello = parseHello(message.body);
+    if (hello.version !== WIRE_VERSION) {
+      throw new WireError(
+        `the viewer speaks version ${hello.version}, this server ${WIRE_VERSION}`,
+      );
+    }
+    const { authority } = this.#context;
+    const access = hello.ticket !== undefined
+      ? authority.redeemTicket(hello.ticket)
+      : authority.accessOf(hello.token ?? "");
+    if (access === null) throw new WireError("neither a valid ticket nor a valid token was given");
+    clearTimeout(this.#helloTimer);
+    this.#access = access;
+    this.#send(encodeJson(MessageType.Welcome, 0, {
+      version: WIRE_VERSION,
+      server: VERSION,
+      instance: this.#context.instance,
+      access,
+      runs: this.#context.runs(),
+    }));
+  }
+
+  #handle(message: Message, access: Access, datagram: boolean): void {
+    switch (message.type) {
+      case MessageType.Subscribe:
+        return this.#subscribe(message);
+      case MessageType.Unsubscribe:
+        return this.#unsubscribe(message.handle);
+      case MessageType.Command:
+        return this.#command(message, access);
+      case MessageType.Input:
+        return this.#input(message, access);
+      case MessageType.Probe: {
+        const reply = encodeProbeReply(message.body, this.#context.clockNs());
+        return datagram ? this.transport.sendUnreliable(reply) : this.#send(reply);
+      }
+      case MessageType.Ack: {
+        const watching = this.#watching.get(message.handle);
+        const ack = decodeAck(message.body);
+        return watching?.channel.acked(watching.subscription, ack.frame);
+      }
+      default:
+        throw new WireError(`a message of type ${message.type} is unknown here`);
+    }
+  }
+
+  #subscribe({ handle, body }: Message): void {
+    const { run, ...settings } = parseSubscribe(body);
+    if (handle === 0) throw new WireError("Subscribe: handle 0 is the session");
+    const known = this.#watching.get(handle);
+    if (known?.channel.runId === run) return known.channel.configure(known.subscription, settings);
+    this.#unsubscribe(handle);
+    if (this.#watching.size >= SUBSCRIPTIONS_MAX) {
+      throw new WireError(`a session has at most ${SUBSCRIPTIONS_MAX} subscriptions`);
+    }
+    const subscription = new Subscription(this.transport, handle, settings);
+    const channel = this.#context.channels.subscribe(run, subscription);
+    this.#watching.set(handle, { channel, subscription });
+  }
+
+  #unsubscribe(handle: number): void {
+    const watching = this.#watching.get(handle);
+    if (watching === undefined) return;
+    this.#watching.delete(handle);
+    this.#context.channels.unsubscribe(watching.channel, watching.subscription);
+  }
+
+  #command({ handle, body }: Message, access: Access): void {
+    const command = parseCommand(body);
+    const reply: Reply = { id: command.id, ok: true };
+    try {
+      if (access !== "control") throw new CommandError("this token can watch, not touch");
+      const watching = this.#watching.get(handle);
+      if (watching === undefined) throw new CommandError(`nothing is watched as handle ${handle}`);
+      watching.channel.command(watching.subscription, command);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      reply.ok = false;
+      reply.error = error.message;
+    }
+    this.#send(encodeJson(MessageType.Reply, handle, reply));
+  }
+
+  #input({ handle, body }: Message, access: Access): void {
+    const events = checkInputs(body as Uint8Array<ArrayBuffer>);
+    const view = new DataView(events.buffer, events.byteOffset, events.byteLength);
+    for (let offset = 0; offset < events.byteLength; offset += INPUT_BYTES) {
+      if (view.getUint32(offset, true) === InputKind.Command) {
+        throw new WireError("Input: commands are messages of their own");
+      }
+    }
+    const watching = this.#watching.get(handle);
+    if (access !== "control" || watching === undefined) return;
+    this.#context.countInputEvents(events.byteLength / INPUT_BYTES);
+    watching.channel.input(watching.subscription, events);
+  }
+
+  /** Sends the list of runs, encoded once for all sessions. */
+  sendRuns(message: Uint8Array<ArrayBuffer>): void {
+    if (this.greeted && this.transport.bytesPending <= RUNS_BACKLOG_BYTES_MAX) this.#send(message);
+  }
+
+  #send(message: Uint8Array<ArrayBuffer>): void {
+    if (this.#closed) return;
+    if (this.transport.bytesPending > UNREAD_BYTES_MAX) {
+      return this.#fault("the viewer does not read what it is sent");
+    }
+    this.transport.send(message);
+  }
+
+  #fault(reason: string): void {
+    this.#end({ reason, retry: false }, reason);
+  }
+
+  /** Says goodbye. */
+  close(bye: Bye): void {
+    this.#end(bye, null);
+  }
+
+  /** The lane has ended by itself. */
+  onTransportClosed(): void {
+    this.#end(null, null);
+  }
+
+  #end(bye: Bye | null, fault: string | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#helloTimer);
+    for (const handle of [...this.#watching.keys()]) this.#unsubscribe(handle);
+    if (bye !== null) this.transport.close(bye);
+    this.#context.onClosed(this, fault);
+  }
+}
