@@ -18,7 +18,7 @@ point landscape_point(const landscape *land, double position);
 /* Steepness there, as drawn: pixels up per pixel to the right. */
 float landscape_slope(const landscape *land, double position);
 
-/* Way along the ground from the left edge to a position, in pixels, by a table. */
+/* Way along the ground from the left edge to a position, in pixels. */
 double landscape_length(const landscape *land, double position);
 
 void backdrop_paint(canvas *canvas, const landscape *land);

@@ -66,38 +66,35 @@ void canvas_line(canvas *canvas, point from, point to, float radius, colour colo
   }
 }
 
-/* Distance from a point to a convex clockwise polygon, negative inside. */
-static float polygon_distance(const point *corners, int corners_count, float x, float y) {
-  float nearest_squared = INFINITY;
-  float deepest = -INFINITY;
+/* The line through a polygon's edge: x * normal_x + y * normal_y is over `offset` outside the polygon. */
+typedef struct edge {
+  float normal_x, normal_y, offset;
+} edge;
+
+void canvas_polygon(canvas *canvas, const point *corners, int corners_count, float margin, colour colour) {
+  edge edges[CANVAS_CORNERS_MAX];
+  float left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
   for (int index = 0; index < corners_count; index++) {
     const point from = corners[index], to = corners[(index + 1) % corners_count];
     const float edge_x = to.x - from.x, edge_y = to.y - from.y;
-    const float px = x - from.x, py = y - from.y;
-    const float length_squared = fmaxf(edge_x * edge_x + edge_y * edge_y, 1e-6f);
-    const float along = clamp_unit((px * edge_x + py * edge_y) / length_squared);
-    const float off_x = px - edge_x * along, off_y = py - edge_y * along;
-    nearest_squared = fminf(nearest_squared, off_x * off_x + off_y * off_y);
-    deepest = fmaxf(deepest, (px * edge_y - py * edge_x) / sqrtf(length_squared));
+    const float length = fmaxf(sqrtf(edge_x * edge_x + edge_y * edge_y), 1e-6f);
+    edges[index] = (edge){edge_y / length, -edge_x / length, 0};
+    edges[index].offset = from.x * edges[index].normal_x + from.y * edges[index].normal_y + margin;
+    left = fminf(left, from.x);
+    right = fmaxf(right, from.x);
+    top = fminf(top, from.y);
+    bottom = fmaxf(bottom, from.y);
   }
-  return deepest > 0 ? sqrtf(nearest_squared) : deepest;
-}
-
-void canvas_polygon(canvas *canvas, const point *corners, int corners_count, float radius, colour colour) {
-  float left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
-  for (int index = 0; index < corners_count; index++) {
-    left = fminf(left, corners[index].x);
-    right = fmaxf(right, corners[index].x);
-    top = fminf(top, corners[index].y);
-    bottom = fmaxf(bottom, corners[index].y);
-  }
-  const box area = box_around(canvas, left - radius, top - radius, right + radius, bottom + radius);
+  const box area = box_around(canvas, left - margin, top - margin, right + margin, bottom + margin);
   for (int y = area.top; y < area.bottom; y++) {
     for (int x = area.left; x < area.right; x++) {
-      const float distance = polygon_distance(corners, corners_count, (float)x + 0.5f, (float)y + 0.5f);
-      const float cover = clamp_unit(radius + 0.5f - distance);
-      if (cover > 0) {
-        blend(pixel_at(canvas, x, y), colour, cover);
+      float distance = -INFINITY;
+      for (int index = 0; index < corners_count; index++) {
+        const float here = ((float)x + 0.5f) * edges[index].normal_x + ((float)y + 0.5f) * edges[index].normal_y;
+        distance = fmaxf(distance, here - edges[index].offset);
+      }
+      if (distance < 0.5f) {
+        blend(pixel_at(canvas, x, y), colour, clamp_unit(0.5f - distance));
       }
     }
   }

@@ -18,6 +18,8 @@ typedef struct colour {
   float r, g, b, a;
 } colour;
 
+#define CANVAS_CORNERS_MAX 8
+
 typedef struct point {
   float x, y;
 } point;
@@ -29,8 +31,8 @@ void canvas_pixel(canvas *canvas, int x, int y, colour colour);
 void canvas_disc(canvas *canvas, point centre, float radius, colour colour);
 /* A line with round ends, 2 * radius thick. */
 void canvas_line(canvas *canvas, point from, point to, float radius, colour colour);
-/* A convex polygon, clockwise on the screen, its corners rounded by `radius`, which it grows by. */
-void canvas_polygon(canvas *canvas, const point *corners, int corners_count, float radius, colour colour);
+/* A convex polygon of at most CANVAS_CORNERS_MAX corners, clockwise on the screen, each edge moved out by `margin`. */
+void canvas_polygon(canvas *canvas, const point *corners, int corners_count, float margin, colour colour);
 /* Light around a centre that fades to nothing at `radius`. */
 void canvas_glow(canvas *canvas, point centre, float radius, colour colour);
 

@@ -61,12 +61,12 @@ static point place(frame_of_car axes, float right, float up) {
 }
 
 static void draw_polygon(canvas *canvas, frame_of_car axes, const point *shape, int corners_count,
-                         float radius, colour colour) {
-  point corners[8];
+                         float margin, colour colour) {
+  point corners[CANVAS_CORNERS_MAX];
   for (int index = 0; index < corners_count; index++) {
     corners[index] = place(axes, shape[index].x, shape[index].y);
   }
-  canvas_polygon(canvas, corners, corners_count, radius * axes.size, colour);
+  canvas_polygon(canvas, corners, corners_count, margin * axes.size, colour);
 }
 
 static frame_of_car frame_at(const scene *scene, double position, float size) {
