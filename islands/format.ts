@@ -1,0 +1,45 @@
+/** Numbers and times as the page shows them: short, of steady width, the same in every language. */
+
+const counts = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const DASH = "–";
+
+/** 12,345 */
+export function formatCount(value: number | null | undefined): string {
+  return value === null || value === undefined ? DASH : counts.format(value);
+}
+
+/** Four significant digits, no exponent between 0.0001 and 1,000,000. */
+export function formatNumber(value: number | null | undefined): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return DASH;
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return minus(value.toExponential(2));
+  if (Number.isInteger(value)) return minus(counts.format(value));
+  const decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4;
+  return minus(value.toFixed(decimals));
+}
+
+/** 3.14 ms under 10 ms, 31.4 under 100, 314 from there. */
+export function formatMs(value: number | null | undefined): string {
+  if (value === null || value === undefined) return DASH;
+  const size = Math.abs(value);
+  return minus(value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0));
+}
+
+export function formatRate(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return DASH;
+  return value < 10 ? value.toFixed(1) : counts.format(value);
+}
+
+/** "12 s", "3 min", "5 h", "2 d". */
+export function formatAge(ageMs: number): string {
+  const seconds = Math.max(0, Math.floor(ageMs / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+function minus(text: string): string {
+  return text.replaceAll("-", "−");
+}

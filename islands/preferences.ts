@@ -1,0 +1,35 @@
+/** What a person set for this browser. Storage may be switched off: then every page begins with the defaults. */
+
+export interface Preferences {
+  theme: "system" | "light" | "dark";
+  hudVisible: boolean;
+  overlayVisible: boolean;
+  /** 0 to 1. */
+  overlayOpacity: number;
+  overlayInSavedPng: boolean;
+}
+
+const DEFAULTS: Preferences = {
+  theme: "system",
+  hudVisible: true,
+  overlayVisible: true,
+  overlayOpacity: 0.5,
+  overlayInSavedPng: false,
+};
+const KEY = "telebridge.preferences";
+
+export function readPreferences(): Preferences {
+  try {
+    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+  } catch {
+    return { ...DEFAULTS };
+  }
+}
+
+export function savePreferences(change: Partial<Preferences>): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ ...readPreferences(), ...change }));
+  } catch {
+    // Kept for this page only.
+  }
+}

@@ -1,0 +1,143 @@
+/** The page's end of the viewer worker: its state as signals, its commands as methods. */
+
+import { signal } from "@preact/signals";
+import type { CommandName, InputEvent, Reply, RunSummary } from "../proto/wire.ts";
+import type {
+  OpenViewer,
+  PageMessage,
+  StreamSettings,
+  ViewerStatus,
+  WorkerMessage,
+} from "../viewer/messages.ts";
+import type { OverlaySettings, RendererKind } from "../viewer/renderer.ts";
+import type { TransportKind } from "../viewer/transport.ts";
+
+const WORKER_URL = "/assets/worker.js";
+/** A command that the server does not answer: the session was lost under it. */
+const REPLY_MS_MAX = 5_000;
+
+export interface SavedPicture {
+  png: Uint8Array<ArrayBuffer>;
+  frame: number;
+}
+
+/** `?transport=` and `?renderer=` of the page's address force a lane and a renderer. */
+export function forcedByAddress(
+  search: string,
+): { transport: TransportKind | null; renderer: RendererKind | null } {
+  const query = new URLSearchParams(search);
+  const oneOf = <Name extends string>(value: string | null, names: readonly Name[]) =>
+    names.find((name) => name === value) ?? null;
+  return {
+    transport: oneOf(query.get("transport"), ["webtransport", "websocket"] as const),
+    renderer: oneOf(query.get("renderer"), ["webgl", "2d"] as const),
+  };
+}
+
+export class ViewerClient {
+  readonly #worker = new Worker(WORKER_URL, { type: "module" });
+  readonly #replies = new Map<number, (reply: Reply) => void>();
+  readonly #saves = new Map<number, PromiseWithResolvers<SavedPicture>>();
+  #lastId = 0;
+  readonly status = signal<ViewerStatus | null>(null);
+  /** null until the server has told. */
+  readonly runs = signal<RunSummary[] | null>(null);
+  /** The worker itself broke: nothing will come any more. */
+  readonly failure = signal<string | null>(null);
+
+  constructor() {
+    this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => this.#receive(data);
+    this.#worker.onerror = (event) =>
+      this.failure.value = event.message || "it could not be loaded";
+    document.addEventListener("visibilitychange", () => this.#postVisibility());
+    // The network is back: no need to wait for the next attempt.
+    globalThis.addEventListener("online", () => this.connect());
+  }
+
+  /** Starts the worker; `picture` watches a run on a canvas, which the worker owns from then on. */
+  open(picture: OpenViewer["picture"]): void {
+    const forced = forcedByAddress(location.search);
+    const message: OpenViewer = {
+      kind: "open",
+      origin: location.origin,
+      forcedTransport: forced.transport,
+      picture,
+    };
+    this.#post(message, picture === null ? [] : [picture.canvas]);
+    this.#postVisibility();
+  }
+
+  setStream(settings: StreamSettings): void {
+    this.#post({ kind: "settings", settings });
+  }
+
+  setOverlay(overlay: OverlaySettings): void {
+    this.#post({ kind: "overlay", overlay });
+  }
+
+  /** Tries to connect now, if the session is not open. */
+  connect(): void {
+    this.#post({ kind: "connect" });
+  }
+
+  sendInput(events: InputEvent[]): void {
+    this.#post({ kind: "input", events });
+  }
+
+  /** Resolves with the server's answer; never rejects. */
+  command(command: CommandName): Promise<Reply> {
+    const id = ++this.#lastId;
+    return new Promise((resolve) => {
+      const answer = (reply: Reply) => {
+        clearTimeout(timer);
+        this.#replies.delete(id);
+        resolve(reply);
+      };
+      const timer = setTimeout(
+        () => answer({ id, ok: false, error: "the server did not answer" }),
+        REPLY_MS_MAX,
+      );
+      this.#replies.set(id, answer);
+      this.#post({ kind: "command", id, command });
+    });
+  }
+
+  /** The frame on the screen as a PNG. Rejects when there is none. */
+  save(withOverlay: boolean): Promise<SavedPicture> {
+    const id = ++this.#lastId;
+    const saved = Promise.withResolvers<SavedPicture>();
+    this.#saves.set(id, saved);
+    this.#post({ kind: "save", id, withOverlay });
+    return saved.promise;
+  }
+
+  #post(message: PageMessage, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #postVisibility(): void {
+    this.#post({ kind: "visible", visible: document.visibilityState === "visible" });
+  }
+
+  #receive(message: WorkerMessage): void {
+    switch (message.kind) {
+      case "status":
+        this.status.value = message.status;
+        break;
+      case "runs":
+        this.runs.value = message.runs;
+        break;
+      case "reply":
+        this.#replies.get(message.reply.id)?.(message.reply);
+        break;
+      case "saved":
+        this.#saves.get(message.id)?.resolve({ png: message.png, frame: message.frame });
+        this.#saves.delete(message.id);
+        break;
+      case "save-failed":
+        this.#saves.get(message.id)?.reject(new Error(message.reason));
+        this.#saves.delete(message.id);
+        break;
+    }
+  }
+}
