@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* ---- Layout of the segment ------------------------------------------------------------------- */
 
@@ -216,6 +217,10 @@ int tele_producer_next_input(tele_producer *producer, tele_input *event);
 uint64_t tele_producer_frames(const tele_producer *producer);
 uint64_t tele_producer_frames_refused(const tele_producer *producer);
 
+/* Input events lost, since nobody took them: by the controller for a full ring, and by the library when the worker
+ * calls tele_producer_gate() but never tele_producer_next_input(). */
+uint64_t tele_producer_inputs_dropped(const tele_producer *producer);
+
 /* Marks the run as closed cleanly and unlinks the segment. In a fork of the owner: only unmaps. NULL is fine. */
 void tele_producer_close(tele_producer *producer);
 
@@ -271,6 +276,10 @@ int tele_reader_request_keyframe(tele_reader *reader);
 
 /* Unlinks the segment when its owner is dead and the name still leads to it. 1 removed, 0 left alone. */
 int tele_reader_remove_stale(tele_reader *reader);
+
+/* The same by name, for segments that no reader can attach to: one that was given up half-made is removed 10 s after
+ * its creation. 1 removed, 0 left alone or none there; -EPROTO a header that lies is left alone. */
+int tele_segment_remove_stale(const char *run_id);
 
 void tele_reader_close(tele_reader *reader);
 
@@ -334,6 +343,7 @@ void tele_hub_destroy(tele_hub *hub);
 int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, void *jpeg, uint64_t jpeg_bytes_max,
                      uint64_t *jpeg_bytes);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,19 @@
+/* A controller's state, and what the hub needs of it. */
+#ifndef TELE_CONTROLLER_H
+#define TELE_CONTROLLER_H
+
+#include "reader.h"
+
+struct tele_controller {
+  tele_reader *reader;
+  int dir_fd;
+  int lock_fd;
+  int socket_fd; /* bound, non-blocking; a datagram in it means that head has moved */
+  bool release_due; /* the next event sent is a RELEASE_ALL */
+  char name[SOCKET_NAME_BYTES];
+};
+
+/* Writes events into the ring; see tele_controller_send_inputs(). */
+int input_send(tele_controller *controller, const tele_input *events, uint32_t events_count);
+
+#endif

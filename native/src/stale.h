@@ -1,0 +1,15 @@
+/* Removal of what a dead producer left behind, also where no reader can attach. */
+#ifndef TELE_STALE_H
+#define TELE_STALE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Unlinks the run's segment when its producer is dead: 1 removed, 0 left alone or none there, -errno. A producer
+ * without the owner's lock takes 10 s to tell from a slow one when its pid is gone; wait says whether to. */
+int stale_remove(const char *run_id, bool wait);
+
+/* The pid in the segment's header, for a message to a person; 0 with tele_error_message() when there is none. */
+uint32_t publisher_pid(const char *run_id);
+
+#endif
