@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
-packages_run="gcc libc6-dev libyuv-dev libturbojpeg0-dev"
+packages_run="gcc libc6-dev libyuv-dev libjpeg62-turbo-dev"
 packages_test="chromium clang-14 libclang-rt-14-dev git iproute2 procps python3 python3-numpy
   python3-pip python3-setuptools python3-venv python3-wheel"
 
