@@ -23,7 +23,8 @@ export function formatNumber(value: number | null | undefined): string {
 export function formatMs(value: number | null | undefined): string {
   if (value === null || value === undefined) return DASH;
   const size = Math.abs(value);
-  return minus(value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0));
+  const text = value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0);
+  return text === "-0.00" ? "0.00" : minus(text);
 }
 
 export function formatRate(value: number | null | undefined): string {

@@ -22,7 +22,7 @@ export async function fetchSessionOffer(
   }
   if (!response.ok) throw new Error(`the server answers ${response.status} to /api/session`);
   const body = await response.json();
-  const websocketUrl = new URL("/live", origin);
+  const websocketUrl = new URL(body.webSocketPath, origin);
   websocketUrl.protocol = websocketUrl.protocol === "https:" ? "wss:" : "ws:";
   return {
     ticket: body.ticket,

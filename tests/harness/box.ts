@@ -1,0 +1,47 @@
+/**
+ * A box of a test's own: folders for data and sockets, names for runs that no other test has, and everything that was
+ * started in it is stopped at its end.
+ *
+ *     await using box = await TestBox.create();
+ */
+
+export const ROOT = new URL("../..", import.meta.url).pathname;
+
+export class TestBox implements AsyncDisposable {
+  readonly folder: string;
+  readonly #stops: (() => Promise<void>)[] = [];
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async create(): Promise<TestBox> {
+    const folder = await Deno.makeTempDir({ prefix: "tb-box-" });
+    for (const name of ["runtime", "data"]) await Deno.mkdir(`${folder}/${name}`, { mode: 0o700 });
+    return new TestBox(folder);
+  }
+
+  get dataDir(): string {
+    return `${this.folder}/data`;
+  }
+
+  /** For every process of the box. */
+  get environment(): Record<string, string> {
+    return { TELEBRIDGE_RUNTIME_DIR: `${this.folder}/runtime`, NO_COLOR: "1" };
+  }
+
+  /** A run's id that is used nowhere else on this machine. */
+  runId(name: string): string {
+    return `${name}-${crypto.randomUUID().slice(0, 8)}`;
+  }
+
+  /** `stop` is called at the box's end, the last one registered first. */
+  onEnd(stop: () => Promise<void>): void {
+    this.#stops.push(stop);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const stop of this.#stops.reverse()) await stop();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}

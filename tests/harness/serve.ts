@@ -1,0 +1,92 @@
+/** A real `telebridge serve` in a process of its own. */
+
+import { ROOT, type TestBox } from "./box.ts";
+import { LineReader } from "./line_reader.ts";
+
+/** The line that `serve --json` prints when it is ready. */
+interface ReadyLine {
+  url: string;
+  token: string;
+  port: number;
+}
+
+export interface ServeOptions {
+  /** 0: any free one. */
+  port?: number;
+  args?: string[];
+}
+
+export class Serve {
+  readonly ready: ReadyLine;
+  readonly #child: Deno.ChildProcess;
+
+  private constructor(child: Deno.ChildProcess, ready: ReadyLine) {
+    this.#child = child;
+    this.ready = ready;
+  }
+
+  /** Starts a server in `box` and waits until it is ready. Its log goes to this test's stderr. */
+  static async start(
+    box: TestBox,
+    { port = 0, args = [] }: ServeOptions = {},
+  ): Promise<Serve> {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--allow-all",
+        "--quiet",
+        `${ROOT}main.ts`,
+        "serve",
+        `--port=${port}`,
+        `--data-dir=${box.dataDir}`,
+        "--json",
+        ...args,
+      ],
+      env: box.environment,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const line = await new LineReader(child.stdout).next("serve");
+    const serve = new Serve(child, JSON.parse(line));
+    box.onEnd(() => serve.stop());
+    return serve;
+  }
+
+  /** `http://127.0.0.1:PORT` */
+  get origin(): string {
+    return `http://127.0.0.1:${this.ready.port}`;
+  }
+
+  /** A page's address with the token, for a browser's first visit. */
+  address(path: string, query: Record<string, string> = {}): string {
+    const url = new URL(path, this.origin);
+    for (const [name, value] of Object.entries({ token: this.ready.token, ...query })) {
+      url.searchParams.set(name, value);
+    }
+    return url.href;
+  }
+
+  fetch(path: string): Promise<Response> {
+    return fetch(this.origin + path, { headers: { authorization: `Bearer ${this.ready.token}` } });
+  }
+
+  /** As Ctrl-C does it. */
+  stop(): Promise<void> {
+    return this.#end("SIGINT");
+  }
+
+  /** As the kernel's out-of-memory killer does it. */
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    await this.#child.status;
+  }
+}
