@@ -7,7 +7,7 @@ import { Attachment } from "./attachment.ts";
 import { Channel } from "./channel.ts";
 import { messageOf } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
-import type { RunRegistry } from "./registry.ts";
+import type { RunListener, RunRegistry } from "./registry.ts";
 import { faultReason, type Run } from "./run.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -17,7 +17,7 @@ const HUD_TICK_MS = 100;
 
 const logger = getLogger(["telebridge", "channels"]);
 
-export class Channels {
+export class Channels implements RunListener {
   readonly #library: Library;
   readonly #hub: Hub;
   readonly #registry: RunRegistry;

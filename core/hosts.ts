@@ -3,29 +3,32 @@
  * gets nothing.
  */
 
-import { isLoopback } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
-const ANY_ADDRESS = ["0.0.0.0", "::"];
 
-/** The names under which browsers may reach this server, on any port: an SSH tunnel brings its own. */
+/** The names under which browsers may reach a server with these settings, addresses as they stand in a URL. */
+export function reachableNames(settings: Settings): string[] {
+  const { host, allowHosts } = settings;
+  const names = [...LOOPBACK_NAMES, ...allowHosts];
+  if (host === "0.0.0.0" || host === "::") names.push(...machineNames());
+  else names.push(host);
+  return [...new Set(names.map((name) => bracketed(name).toLowerCase()))];
+}
+
+/** Names and addresses under which other machines may know this one. */
+function machineNames(): string[] {
+  const addresses = Deno.networkInterfaces().map(({ address }) => address.split("%")[0]!);
+  return [Deno.hostname(), ...addresses];
+}
+
+/** Names are compared without ports: an SSH tunnel brings its own. */
 export class HostRules {
   readonly #names: ReadonlySet<string>;
   readonly #scheme: string;
 
-  /** `machineNames`: this machine's own name and addresses, for a server that listens on all of them. */
-  constructor(
-    options: {
-      host: string;
-      allowHosts: readonly string[];
-      machineNames: readonly string[];
-      tls: boolean;
-    },
-  ) {
-    const names = [...LOOPBACK_NAMES, ...options.allowHosts];
-    if (ANY_ADDRESS.includes(options.host)) names.push(...options.machineNames.map(bracketed));
-    else if (!isLoopback(options.host)) names.push(bracketed(options.host));
-    this.#names = new Set(names.map((name) => name.toLowerCase()));
+  constructor(options: { names: readonly string[]; tls: boolean }) {
+    this.#names = new Set(options.names);
     this.#scheme = options.tls ? "https:" : "http:";
   }
 

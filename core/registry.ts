@@ -23,19 +23,20 @@ const LIVE_RUNS_MAX = 512;
 
 const logger = getLogger(["telebridge", "runs"]);
 
-export interface RegistryOptions {
-  library: Library;
-  nowMs: () => number;
-  /** Called after a run appeared, ended or failed; at its end before the reader is closed. */
-  onChange: (runId: string) => void;
-  /** Called once a second, after every status was read. */
-  onTick: () => void;
-  /** Called when an ended run is not listed any more. */
-  onForget: (runId: string) => void;
+/** Who wants to know about runs. */
+export interface RunListener {
+  /** A run appeared, ended or failed; at its end the reader is still open. */
+  onRunChange(runId: string): void;
+  /** Once a second, after every status was read. */
+  onSecond(): void;
+  /** An ended run is not listed any more. */
+  onRunForgotten?(runId: string): void;
 }
 
 export class RunRegistry implements Disposable {
-  readonly #options: RegistryOptions;
+  readonly #library: Library;
+  readonly #nowMs: () => number;
+  readonly #listeners: RunListener[] = [];
   readonly #runs = new Map<string, Run>();
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #refusalsLogged = new Set<string>();
@@ -44,8 +45,14 @@ export class RunRegistry implements Disposable {
   #ticks = 0;
   #staleRemoved = 0;
 
-  constructor(options: RegistryOptions) {
-    this.#options = options;
+  constructor(options: { library: Library; nowMs: () => number }) {
+    this.#library = options.library;
+    this.#nowMs = options.nowMs;
+  }
+
+  /** Listeners are called in the order in which they came. */
+  listen(listener: RunListener): void {
+    this.#listeners.push(listener);
   }
 
   /** Looks once, then goes on looking until disposed. */
@@ -93,7 +100,7 @@ export class RunRegistry implements Disposable {
       if (run.reader !== null) this.#check(run);
     }
     if (++this.#ticks % TICKS_PER_SCAN === 0) this.scan();
-    this.#options.onTick();
+    for (const listener of this.#listeners) listener.onSecond();
   }
 
   scan(): void {
@@ -127,7 +134,7 @@ export class RunRegistry implements Disposable {
 
   #check(run: Run): void {
     try {
-      run.tick(this.#options.nowMs());
+      run.tick(this.#nowMs());
     } catch (error) {
       return this.fail(run.id, messageOf(error));
     }
@@ -142,8 +149,8 @@ export class RunRegistry implements Disposable {
 
   #finish(run: Run, reason: string, failed: boolean): void {
     using _reader = run.reader!;
-    run.finish(reason, failed, this.#options.nowMs());
-    this.#options.onChange(run.id);
+    run.finish(reason, failed, this.#nowMs());
+    this.#changed(run.id);
     const ended = [...this.#runs.values()].filter((other) => other.endedAtMs !== undefined)
       .sort((a, b) => a.endedAtMs! - b.endedAtMs!);
     for (const oldest of ended.slice(0, Math.max(0, ended.length - ENDED_RUNS_MAX))) {
@@ -151,9 +158,13 @@ export class RunRegistry implements Disposable {
     }
   }
 
+  #changed(runId: string): void {
+    for (const listener of this.#listeners) listener.onRunChange(runId);
+  }
+
   #forget(runId: string): void {
     this.#runs.delete(runId);
-    this.#options.onForget(runId);
+    for (const listener of this.#listeners) listener.onRunForgotten?.(runId);
   }
 
   #removeIfStale(reader: RingReader): void {
@@ -172,7 +183,7 @@ export class RunRegistry implements Disposable {
       return this.#logRefusal(runId, `${LIVE_RUNS_MAX} runs are live`);
     }
     try {
-      const reader = this.#options.library.openReader(runId);
+      const reader = this.#library.openReader(runId);
       if (!this.#adopt(reader)) reader[Symbol.dispose]();
     } catch (error) {
       if (!(error instanceof TelebridgeError)) throw error;
@@ -186,10 +197,10 @@ export class RunRegistry implements Disposable {
     if (reader.status.owner === Owner.Dead) this.#removeIfStale(reader);
     if (reader.status.owner !== Owner.Alive) return false;
     if (known?.epochNs === reader.epochNs) return false;
-    const run = Run.live(reader, this.#options.nowMs());
+    const run = Run.live(reader, this.#nowMs());
     this.#runs.set(run.id, run);
     logger.info`run ${run.id} started (process ${run.pid})`;
-    this.#options.onChange(run.id);
+    this.#changed(run.id);
     return true;
   }
 
@@ -210,8 +221,8 @@ export class RunRegistry implements Disposable {
     const known = this.#runs.get(runId);
     if (known?.failed && known.reason === error.message) return;
     this.#logRefusal(runId, error.message);
-    this.#runs.set(runId, Run.unreadable(runId, error.message, this.#options.nowMs()));
-    this.#options.onChange(runId);
+    this.#runs.set(runId, Run.unreadable(runId, error.message, this.#nowMs()));
+    this.#changed(runId);
   }
 
   #logRefusal(runId: string, why: string): void {

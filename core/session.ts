@@ -56,7 +56,7 @@ export class Session {
     this.transport = transport;
     this.#context = context;
     this.#helloTimer = setTimeout(
-      () => this.#fault(`no Hello within ${context.helloTimeoutMs} ms`),
+      () => this.fault(`no Hello within ${context.helloTimeoutMs} ms`),
       context.helloTimeoutMs,
     );
   }
@@ -87,7 +87,7 @@ export class Session {
       work();
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.#fault(error.message);
+      this.fault(error.message);
     }
   }
 
@@ -198,12 +198,13 @@ export class Session {
   #send(message: Uint8Array<ArrayBuffer>): void {
     if (this.#closed) return;
     if (this.transport.bytesPending > UNREAD_BYTES_MAX) {
-      return this.#fault("the viewer does not read what it is sent");
+      return this.fault("the viewer does not read what it is sent");
     }
     this.transport.send(message);
   }
 
-  #fault(reason: string): void {
+  /** The viewer broke the rules: ends its session. */
+  fault(reason: string): void {
     this.#end({ reason, retry: false }, reason);
   }
 

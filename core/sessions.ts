@@ -3,6 +3,7 @@
 import { getLogger } from "@logtape/logtape";
 import { encodeJson, MessageType } from "../proto/wire.ts";
 import { Session, type SessionContext } from "./session.ts";
+import type { RunListener } from "./registry.ts";
 import type { Transport, TransportKind } from "./transport.ts";
 
 /** Changes of runs that come together are told together. */
@@ -10,7 +11,7 @@ const CHANGES_SETTLE_MS = 50;
 
 const logger = getLogger(["telebridge", "sessions"]);
 
-export class Sessions {
+export class Sessions implements RunListener {
   readonly #context: Omit<SessionContext, "onClosed">;
   readonly #sessionsMax: number;
   readonly #onFault: () => void;
@@ -61,11 +62,15 @@ export class Sessions {
   }
 
   /** A run appeared, ended or failed: tells everybody soon. */
-  onRunsChanged(): void {
+  onRunChange(): void {
     this.#settleTimer ??= setTimeout(() => {
       this.#settleTimer = undefined;
       this.sendRuns();
     }, CHANGES_SETTLE_MS);
+  }
+
+  onSecond(): void {
+    this.sendRuns();
   }
 
   /** Sends the list of runs when it is another than the last one sent. */

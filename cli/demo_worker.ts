@@ -1,0 +1,73 @@
+/** The demo run: a worker process of its own, as any worker is. */
+
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../core/errors.ts";
+
+const RESTART_MS_FIRST = 500;
+const RESTART_MS_MAX = 30_000;
+/** One that ran so long was well; the next restart is quick again. */
+const WELL_MS = 60_000;
+/** Time to end by itself before it is killed. */
+const STOP_MS_MAX = 1_000;
+
+const logger = getLogger(["telebridge", "demo"]);
+
+export class DemoWorker {
+  readonly #path: string;
+  readonly #running: Promise<void>;
+  #child: Deno.ChildProcess | null = null;
+  #stopping = Promise.withResolvers<void>();
+  #stopped = false;
+
+  private constructor(path: string) {
+    this.#path = path;
+    this.#running = this.#keepRunning();
+  }
+
+  static start(path: string): DemoWorker {
+    return new DemoWorker(path);
+  }
+
+  /** Restarts it, ever more slowly, when it crashes. */
+  async #keepRunning(): Promise<void> {
+    let restartMs = RESTART_MS_FIRST;
+    while (!this.#stopped) {
+      const startedAtMs = Date.now();
+      const end = await this.#runOnce();
+      if (this.#stopped) return;
+      if (Date.now() - startedAtMs > WELL_MS) restartMs = RESTART_MS_FIRST;
+      logger.warn`the demo ${end}; it starts again in ${restartMs / 1000} s`;
+      await this.#pause(restartMs);
+      restartMs = Math.min(restartMs * 2, RESTART_MS_MAX);
+    }
+  }
+
+  /** Resolves to how it ended. */
+  async #runOnce(): Promise<string> {
+    try {
+      this.#child = new Deno.Command(this.#path, { stdin: "null", stdout: "null" }).spawn();
+    } catch (error) {
+      return `did not start: ${messageOf(error)}`;
+    }
+    const { code, signal } = await this.#child.status;
+    this.#child = null;
+    return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+    await Promise.race([over, this.#stopping.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Ends the worker, which removes its segment. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopping.resolve();
+    this.#child?.kill("SIGTERM");
+    const killTimer = setTimeout(() => this.#child?.kill("SIGKILL"), STOP_MS_MAX);
+    await this.#running;
+    clearTimeout(killTimer);
+  }
+}

@@ -1,0 +1,35 @@
+/** The command line: `telebridge serve`, `telebridge token`. */
+
+import { Command, CommanderError } from "commander";
+import { messageOf, UserError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { serveCommand } from "./serve_command.ts";
+import { tokenCommand } from "./token_command.ts";
+
+const USAGE_EXIT_CODE = 2;
+
+/** Runs one command line. Resolves to the exit code; what went wrong is on stderr then. */
+export async function main(args: readonly string[]): Promise<number> {
+  const program = new Command("telebridge")
+    .description("Watch reinforcement-learning runs, simulators and agents live, in a browser.")
+    .version(VERSION, "--version", "print the version")
+    .helpOption("--help", "print this help")
+    .helpCommand(false)
+    .exitOverride()
+    .addHelpText("after", "\nStart with: telebridge serve --demo")
+    .addCommand(serveCommand())
+    .addCommand(tokenCommand());
+  for (const command of program.commands) {
+    command.copyInheritedSettings(program).helpOption("--help", "print this help");
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    // Commander has printed its own complaints and the help by now.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+    if (!(error instanceof UserError)) throw error;
+    console.error(`telebridge: ${messageOf(error)}`);
+    return 1;
+  }
+}

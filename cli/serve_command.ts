@@ -1,0 +1,123 @@
+/** `telebridge serve`. */
+
+import { Command } from "commander";
+import { join, resolve } from "node:path";
+import { locateAssets } from "../core/assets.ts";
+import { dataDirId, DataDirLock, makeDataDir, readFileIfAny } from "../core/data_dir.ts";
+import { UserError } from "../core/errors.ts";
+import { configureLogging } from "../core/logging.ts";
+import { resolveSettings, type Settings } from "../core/settings.ts";
+import { controlTokenPath, loadToken, viewTokenPath } from "../core/tokens.ts";
+import { VERSION } from "../core/version.ts";
+import { Library } from "../ffi/library.ts";
+import { type RunningServer, serve } from "../routes/serve.ts";
+import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
+import { DemoWorker } from "./demo_worker.ts";
+import { addSettingOptions, environmentHelp, givenFlags } from "./setting_options.ts";
+import { stopRequested } from "./stop_signal.ts";
+
+const CONFIG_FILE = "telebridge.toml";
+
+const EXAMPLES = `
+Examples:
+  telebridge serve --demo                      something to look at, at once
+  telebridge serve --port 0 --json             any free port; the URL for a program to read
+  telebridge serve --view-token                also a URL that can watch but not touch
+  telebridge serve --host 0.0.0.0 --tls self-signed --allow-host gpu-box.lan
+                                               for other machines
+  ssh -L 7447:127.0.0.1:7447 gpu-box           from elsewhere without any of that: open the
+                                               URL that serve printed there
+
+The configuration file (--config, else telebridge.toml in the data directory) has the flags' names as
+keys: port = 8080, allow-host = ["gpu-box.lan"].
+`;
+
+export function serveCommand(): Command {
+  const command = new Command("serve")
+    .description("Serve all runs on this machine to browsers, until Ctrl-C.")
+    .option(DATA_DIR_FLAG, DATA_DIR_HELP)
+    .option("--config <FILE>", `TOML file (default: ${CONFIG_FILE} in the data directory)`)
+    .addHelpText("after", () => `${EXAMPLES}\n${environmentHelp()}`);
+  addSettingOptions(command);
+  return command.action(() => run(command));
+}
+
+async function run(command: Command): Promise<void> {
+  const options = command.opts<{ dataDir?: string; config?: string }>();
+  const dataDir = dataDirOf(options.dataDir);
+  const settings = resolveSettings({
+    flags: givenFlags(command),
+    environment: Deno.env.toObject(),
+    file: readConfig(dataDir, options.config ?? Deno.env.get("TELEBRIDGE_CONFIG")),
+  });
+  await configureLogging(settings.logLevel);
+  const assets = locateAssets();
+  makeDataDir(dataDir);
+  using lock = await DataDirLock.take(dataDir);
+  using library = Library.open(assets.libraryPath);
+  const controlToken = loadToken(controlTokenPath(dataDir));
+  const viewToken = viewTokenOf(dataDir, settings);
+  const stop = stopRequested();
+  const server = await serve({
+    settings,
+    dataDir,
+    dataDirId: dataDirId(dataDir),
+    controlToken,
+    viewToken,
+    library,
+    bundlesDir: assets.bundlesDir,
+  });
+  lock.writeInfo({ pid: Deno.pid, url: server.url });
+  const demo = settings.demo ? DemoWorker.start(assets.demoPath) : null;
+  announce(settings, server, { dataDir, controlToken, viewToken });
+  await stop;
+  await Promise.all([demo?.stop(), server.stop()]);
+}
+
+function readConfig(
+  dataDir: string,
+  given: string | undefined,
+): { path: string; text: string } | null {
+  const path = given === undefined ? join(dataDir, CONFIG_FILE) : resolve(given);
+  const text = readFileIfAny(path);
+  if (text !== null) return { path, text };
+  if (given !== undefined) throw new UserError(`--config: there is no file ${path}`);
+  return null;
+}
+
+/** A token that may watch exists once it was asked for, and stays good. */
+function viewTokenOf(dataDir: string, settings: Settings): string | null {
+  const path = viewTokenPath(dataDir);
+  return settings.viewToken || readFileIfAny(path) !== null ? loadToken(path) : null;
+}
+
+/** The one line on stdout that says: ready. */
+function announce(
+  settings: Settings,
+  server: RunningServer,
+  secrets: { dataDir: string; controlToken: string; viewToken: string | null },
+): void {
+  const url = withToken(server.url, secrets.controlToken);
+  const viewUrl = settings.viewToken && secrets.viewToken !== null
+    ? withToken(server.url, secrets.viewToken)
+    : null;
+  if (settings.json) {
+    console.log(JSON.stringify({
+      url,
+      token: secrets.controlToken,
+      port: server.port,
+      webTransportPort: server.webTransportPort,
+      ...(viewUrl === null ? {} : { viewUrl, viewToken: secrets.viewToken }),
+      dataDir: secrets.dataDir,
+      pid: Deno.pid,
+      version: VERSION,
+    }));
+    return;
+  }
+  console.log(`telebridge is ready: ${url}`);
+  if (viewUrl !== null) console.log(`to watch only:       ${viewUrl}`);
+}
+
+export function withToken(url: string, token: string): string {
+  return `${url}?token=${token}`;
+}

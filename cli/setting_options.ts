@@ -1,0 +1,52 @@
+/** The table of settings as flags of the command line. */
+
+import { type Command, Option } from "commander";
+import {
+  environmentNameOf,
+  flagOf,
+  SETTING_ROWS,
+  type SettingKey,
+  type SettingSources,
+} from "../core/settings.ts";
+
+const keys = Object.keys(SETTING_ROWS) as SettingKey[];
+
+function collect(name: string, names: string[] | undefined): string[] {
+  return [...(names ?? []), name];
+}
+
+/** Adds a flag for each setting. */
+export function addSettingOptions(command: Command): void {
+  for (const key of keys) {
+    const row: { placeholder?: string; help: string } = SETTING_ROWS[key];
+    const flag = row.placeholder === undefined
+      ? flagOf(key)
+      : `${flagOf(key)} <${row.placeholder}>`;
+    const option = new Option(flag, row.help);
+    if (SETTING_ROWS[key].schema.type === "array") option.argParser(collect);
+    command.addOption(option);
+  }
+}
+
+/** What was given on the command line. */
+export function givenFlags(command: Command): SettingSources["flags"] {
+  const flags: SettingSources["flags"] = {};
+  const options = command.opts();
+  for (const key of keys) {
+    const name = new Option(flagOf(key)).attributeName();
+    if (options[name] !== undefined) flags[key] = options[name];
+  }
+  return flags;
+}
+
+/** For `--help`: each flag's twin in the environment. */
+export function environmentHelp(): string {
+  const lines = keys.map((key) => `  ${flagOf(key).padEnd(16)} ${environmentNameOf(key)}`);
+  return [
+    "Environment (a flag wins over its variable, a variable over the file):",
+    ...lines,
+    `  ${"--data-dir".padEnd(16)} TELEBRIDGE_DATA_DIR`,
+    `  ${"--config".padEnd(16)} TELEBRIDGE_CONFIG`,
+    `  ${"".padEnd(16)} TELEBRIDGE_RUNTIME_DIR: directory of the sockets, the same for workers`,
+  ].join("\n");
+}

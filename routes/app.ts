@@ -1,0 +1,39 @@
+/** What the routes share. */
+
+import type { Library } from "../ffi/library.ts";
+import type { RunSummary } from "../proto/wire.ts";
+import type { Channels } from "../core/channels.ts";
+import type { HostRules } from "../core/hosts.ts";
+import type { Metrics } from "../core/metrics.ts";
+import type { RunRegistry } from "../core/registry.ts";
+import type { Sessions } from "../core/sessions.ts";
+import type { Authority } from "../core/tokens.ts";
+import type { AssetFiles } from "./asset_files.ts";
+import type { Snapshots } from "./snapshots.ts";
+
+/** Where a page finds WebTransport. */
+export interface WebTransportOffer {
+  /** UDP port. */
+  port: number;
+  /** Hashes of the certificates that may be shown, newest first. */
+  certificateHashes: Uint8Array<ArrayBuffer>[];
+}
+
+export interface App {
+  /** Name of the cookie that holds the token. */
+  cookieName: string;
+  tls: boolean;
+  startedAtMs: number;
+  authority: Authority;
+  hosts: HostRules;
+  library: Library;
+  registry: RunRegistry;
+  channels: Channels;
+  sessions: Sessions;
+  metrics: Metrics;
+  assets: AssetFiles;
+  snapshots: Snapshots;
+  runs: () => RunSummary[];
+  /** null while no UDP port can be had. */
+  webTransport: () => WebTransportOffer | null;
+}

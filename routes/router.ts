@@ -1,0 +1,38 @@
+/** Which path leads to which handler. */
+
+import { RUN_ID_PATTERN } from "../core/messages.ts";
+import * as api from "./api.ts";
+import type { App } from "./app.ts";
+import { type Exchange, HttpError } from "./exchange.ts";
+import { runPage, runsPage } from "./pages.ts";
+
+/** Answers the exchange, or throws {@link HttpError}. */
+export async function route(app: App, exchange: Exchange): Promise<void> {
+  const { method } = exchange.request;
+  if (method !== "GET" && method !== "HEAD") {
+    exchange.header("allow", "GET, HEAD");
+    throw new HttpError(405, `${method} is not for this server`);
+  }
+  const { pathname } = exchange.url;
+  switch (pathname) {
+    case "/":
+      return runsPage(app, exchange);
+    case "/healthz":
+      return api.health(app, exchange);
+    case "/metrics":
+      return await api.metrics(app, exchange);
+    case "/api/session":
+      return api.session(app, exchange);
+    case "/api/runs":
+      return api.runs(app, exchange);
+  }
+  const [folder, name, leaf, ...rest] = pathname.slice(1).split("/");
+  if (rest.length === 0 && name !== undefined) {
+    if (folder === "assets" && leaf === undefined) return app.assets.serve(exchange, name);
+    if (folder === "runs" && RUN_ID_PATTERN.test(name)) {
+      if (leaf === undefined) return runPage(app, exchange, name);
+      if (leaf === "frame.jpg") return await api.snapshot(app, exchange, name);
+    }
+  }
+  throw new HttpError(404, `there is nothing at ${pathname}`);
+}

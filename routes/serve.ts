@@ -1,0 +1,186 @@
+/** The whole server: put together, started, stopped. */
+
+import { getLogger } from "@logtape/logtape";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Channels } from "../core/channels.ts";
+import { SHORT_CERTIFICATE_LIFE_MS } from "../core/certificates.ts";
+import { messageOf, UserError } from "../core/errors.ts";
+import { bracketed, HostRules, reachableNames } from "../core/hosts.ts";
+import { Metrics } from "../core/metrics.ts";
+import { randomHex } from "../core/random.ts";
+import { RunRegistry } from "../core/registry.ts";
+import { Sessions } from "../core/sessions.ts";
+import type { Settings } from "../core/settings.ts";
+import { summarize } from "../core/summaries.ts";
+import { loadTls } from "../core/tls.ts";
+import { Authority } from "../core/tokens.ts";
+import type { Library } from "../ffi/library.ts";
+import type { App } from "./app.ts";
+import { AssetFiles } from "./asset_files.ts";
+import { createHttpServer } from "./http_server.ts";
+import { QuicListener } from "./quic_listener.ts";
+import { Snapshots } from "./snapshots.ts";
+import { webSocketLane } from "./websocket.ts";
+import { serveWebTransport } from "./webtransport.ts";
+
+const HELLO_TIMEOUT_MS = 5_000;
+const INSTANCE_BYTES = 8;
+/** Time for goodbyes to leave. */
+const GOODBYE_MS = 150;
+
+const logger = getLogger(["telebridge", "serve"]);
+
+export interface ServeOptions {
+  settings: Settings;
+  dataDir: string;
+  /** Eight hexadecimal digits. */
+  dataDirId: string;
+  controlToken: string;
+  /** null: nobody may only watch. */
+  viewToken: string | null;
+  library: Library;
+  bundlesDir: string;
+  /** Life of WebTransport's certificates; they are renewed when three quarters of it are over. */
+  certificateLifeMs?: number;
+}
+
+export interface RunningServer {
+  /** Where a browser goes, without the token. */
+  url: string;
+  /** TCP. */
+  port: number;
+  /** UDP; null when WebTransport cannot be had. */
+  webTransportPort: number | null;
+  /** Says goodbye to viewers, lets go of runs, closes ports. */
+  stop: () => Promise<void>;
+}
+
+/** Starts to serve. Throws {@link UserError} for what its user can repair: a taken port, a bad certificate. */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { settings, library } = options;
+  const startedAtMs = Date.now();
+  const names = reachableNames(settings);
+  const tls = await loadTls(settings, options.dataDir, names, startedAtMs);
+
+  const metrics = new Metrics();
+  const registry = new RunRegistry({ library, nowMs: Date.now });
+  const channels = new Channels({ library, registry, metrics });
+  const authority = new Authority({ ...options, nowMs: Date.now });
+  const runs = () => summarize(registry, channels, Date.now());
+  const sessions = new Sessions({
+    sessionsMax: settings.viewersMax,
+    onFault: () => metrics.countError("session"),
+    context: {
+      authority,
+      channels,
+      runs,
+      instance: randomHex(INSTANCE_BYTES),
+      helloTimeoutMs: HELLO_TIMEOUT_MS,
+      clockNs: () => library.clockMonoNs(),
+      countInputEvents: (count) => metrics.countInputEvents(count),
+    },
+  });
+  registry.listen(channels);
+  registry.listen(sessions);
+  registry.listen({
+    onRunChange() {},
+    onSecond() {},
+    onRunForgotten: (runId) => metrics.forgetRun(runId),
+  });
+  metrics.observe({
+    runsCount: (phase) =>
+      registry.list().filter((run) => (run.reader === null) === (phase === "ended")).length,
+    staleRemoved: () => registry.staleRemoved,
+    viewersByRun: () => channels.viewersByRun(),
+    sessionsCount: (kind) => sessions.count(kind),
+    uptimeSeconds: () => (Date.now() - startedAtMs) / 1000,
+  });
+
+  let quic: QuicListener | null = null;
+  const snapshots = new Snapshots(library, registry);
+  const app: App = {
+    cookieName: `telebridge_${options.dataDirId}`,
+    tls: tls !== null,
+    startedAtMs,
+    authority,
+    hosts: new HostRules({ names, tls: tls !== null }),
+    library,
+    registry,
+    channels,
+    sessions,
+    metrics,
+    assets: new AssetFiles(options.bundlesDir),
+    snapshots,
+    runs,
+    webTransport: () => quic?.offer ?? null,
+  };
+  const webSockets = webSocketLane(app);
+  const http = createHttpServer(app, tls, webSockets.upgrade);
+  const port = await listen(http, settings);
+  registry.start();
+  quic = await startQuic({
+    host: settings.host,
+    port,
+    names,
+    certificateLifeMs: options.certificateLifeMs ?? SHORT_CERTIFICATE_LIFE_MS,
+    onSession: (session) => serveWebTransport(session, sessions, HELLO_TIMEOUT_MS),
+    onError: () => metrics.countError("webtransport"),
+  });
+
+  return {
+    url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
+    port,
+    webTransportPort: quic?.offer.port ?? null,
+    async stop() {
+      sessions.stop();
+      webSockets.stop();
+      const closed = closeHttp(http);
+      await channels.stop();
+      await snapshots.stop();
+      registry[Symbol.dispose]();
+      await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+      quic?.stop();
+      http.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** The name that a browser on this machine, or on another, can use. */
+function urlHost(settings: Settings): string {
+  const listensOnAll = settings.host === "0.0.0.0" || settings.host === "::";
+  return listensOnAll ? settings.allowHosts[0] ?? "localhost" : bracketed(settings.host);
+}
+
+function listen(server: Server, { host, port }: Settings): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.once("error", (error: NodeJS.ErrnoException) => {
+    reject(
+      new UserError(
+        error.code === "EADDRINUSE"
+          ? `port ${port} of ${host} is taken; take any free one with --port 0, or name another`
+          : `cannot listen on ${bracketed(host)}:${port}: ${error.message}`,
+      ),
+    );
+  });
+  server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port));
+  return promise;
+}
+
+function closeHttp(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** WebTransport is a lane, not a need: without UDP the WebSocket carries everything. */
+async function startQuic(
+  options: Parameters<typeof QuicListener.start>[0],
+): Promise<QuicListener | null> {
+  try {
+    return await QuicListener.start(options);
+  } catch (error) {
+    options.onError();
+    logger.warn`no WebTransport, viewers use WebSockets: ${messageOf(error)}`;
+    return null;
+  }
+}

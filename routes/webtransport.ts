@@ -1,0 +1,171 @@
+/**
+ * The WebTransport lane: a control stream that the viewer opens, a media stream per subscription that the server opens,
+ * datagrams for probes and acks.
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../core/errors.ts";
+import type { Session } from "../core/session.ts";
+import type { Sessions } from "../core/sessions.ts";
+import type { MediaLane, Transport } from "../core/transport.ts";
+import {
+  type Bye,
+  decodeMessage,
+  encodeBinary,
+  encodeJson,
+  MessageSplitter,
+  MessageType,
+  VIEWER_MESSAGE_BYTES_MAX,
+  WireError,
+} from "../proto/wire.ts";
+
+/** Time for Bye to leave before the session is closed under it. */
+const BYE_LINGER_MS = 100;
+const NOTHING = new Uint8Array(0);
+
+const logger = getLogger(["telebridge", "webtransport"]);
+
+type Writer = WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+
+class WebTransportTransport implements Transport {
+  readonly kind = "webtransport";
+  readonly #session: WebTransport;
+  readonly #control: Writer;
+  readonly #datagrams: Writer;
+  #bytesPending = 0;
+
+  constructor(session: WebTransport, control: WebTransportBidirectionalStream) {
+    this.#session = session;
+    this.#control = control.writable.getWriter();
+    this.#datagrams = session.datagrams.writable.getWriter();
+  }
+
+  get bytesPending(): number {
+    return this.#bytesPending;
+  }
+
+  send(message: Uint8Array<ArrayBuffer>): void {
+    this.#bytesPending += message.byteLength;
+    this.#control.write(message).then(() => {
+      this.#bytesPending -= message.byteLength;
+    }, ignoreClosed);
+  }
+
+  sendUnreliable(message: Uint8Array<ArrayBuffer>): void {
+    this.#datagrams.write(message).catch(ignoreClosed);
+  }
+
+  openMedia(handle: number): MediaLane {
+    return new MediaStream(this.#session, handle);
+  }
+
+  close(bye: Bye): void {
+    this.send(encodeJson(MessageType.Bye, 0, bye));
+    setTimeout(() => closeQuietly(this.#session, bye.reason), BYE_LINGER_MS);
+  }
+}
+
+/** The stream opens while the first frame is on its way to it. */
+class MediaStream implements MediaLane {
+  readonly #opening: Promise<void>;
+  #writer: Writer | null = null;
+  #closed = false;
+
+  constructor(session: WebTransport, handle: number) {
+    this.#opening = this.#open(session, handle);
+    this.#opening.catch(ignoreClosed);
+  }
+
+  async #open(session: WebTransport, handle: number): Promise<void> {
+    const stream: WritableStream<Uint8Array<ArrayBuffer>> = await session
+      .createUnidirectionalStream();
+    this.#writer = stream.getWriter();
+    await this.#writer.write(encodeBinary(MessageType.MediaOpen, handle, NOTHING));
+    if (this.#closed) await this.#writer.close();
+  }
+
+  send(message: Uint8Array<ArrayBuffer>, written: () => void): void {
+    if (this.#writer === null) {
+      this.#opening.then(() => this.send(message, written), ignoreClosed);
+    } else {
+      this.#writer.write(message).then(written, ignoreClosed);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#writer?.close().catch(ignoreClosed);
+  }
+}
+
+/** A lane that ended under a write: the session hears of it by itself. */
+function ignoreClosed(): void {}
+
+function closeQuietly(session: WebTransport, reason: string): void {
+  try {
+    session.close({ closeCode: 0, reason });
+  } catch {
+    // It is closed already.
+  }
+}
+
+/** Serves one WebTransport session until it ends. */
+export async function serveWebTransport(
+  session: WebTransport,
+  sessions: Sessions,
+  helloTimeoutMs: number,
+): Promise<void> {
+  const control = await firstControlStream(session, helloTimeoutMs);
+  if (control === null) return closeQuietly(session, "no control stream came");
+  const transport = new WebTransportTransport(session, control);
+  const viewer = sessions.open(transport);
+  if (viewer === null) return;
+  readDatagrams(session, viewer).catch(ignoreClosed);
+  try {
+    await readControl(control, viewer);
+  } catch (error) {
+    if (error instanceof WireError) viewer.fault(error.message);
+    else logger.debug`a viewer's session: ${messageOf(error)}`;
+  } finally {
+    viewer.onTransportClosed();
+    setTimeout(() => closeQuietly(session, "the session is over"), BYE_LINGER_MS);
+  }
+}
+
+async function firstControlStream(
+  session: WebTransport,
+  timeoutMs: number,
+): Promise<WebTransportBidirectionalStream | null> {
+  const streams = session.incomingBidirectionalStreams.getReader();
+  const timer = setTimeout(() => closeQuietly(session, "no control stream came"), timeoutMs);
+  try {
+    const { value } = await streams.read();
+    return value ?? null;
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+    streams.releaseLock();
+  }
+}
+
+async function readControl(
+  control: WebTransportBidirectionalStream,
+  viewer: Session,
+): Promise<void> {
+  const splitter = new MessageSplitter(VIEWER_MESSAGE_BYTES_MAX);
+  for await (const chunk of control.readable) {
+    for (const message of splitter.push(chunk)) viewer.receive(message);
+  }
+}
+
+async function readDatagrams(session: WebTransport, viewer: Session): Promise<void> {
+  for await (const datagram of session.datagrams.readable) {
+    try {
+      viewer.receiveDatagram(decodeMessage(datagram));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      viewer.fault(error.message);
+    }
+  }
+}
