@@ -53,6 +53,10 @@ export class Serve {
     return serve;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** `http://127.0.0.1:PORT` */
   get origin(): string {
     return `http://127.0.0.1:${this.ready.port}`;
