@@ -67,8 +67,8 @@ help: ## list the targets
 
 .PHONY: native
 native: | setup
-	@$(MAKE) -C native
-	@$(MAKE) -C native/demo
+	@$(MAKE) --silent -C native
+	@$(MAKE) --silent -C native/demo
 
 dist/bundled: $(BUNDLE_SOURCES) | setup
 	@$(DENO) run --quiet --allow-all tools/bundle.ts

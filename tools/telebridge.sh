@@ -9,8 +9,8 @@ deno="$root/.tools/deno"
   exit 1
 }
 export DENO_NO_UPDATE_CHECK=1
-# The native library is the only code loaded from outside; files, ports and commands are the user's
-# to name (--data-dir, --host, the configuration's agents), so these are not narrowed here.
+# Memory that the native library hands out can only be read with --allow-ffi whole; files, ports and
+# commands are the user's to name (--data-dir, --host, the demo), so these are not narrowed either.
 exec "$deno" run --quiet --no-prompt --cached-only --frozen --config "$root/deno.json" \
-  --allow-ffi="$root/native/build" --allow-read --allow-write --allow-env --allow-net \
-  --allow-run --allow-sys "$root/main.ts" "$@"
+  --allow-ffi --allow-read --allow-write --allow-env --allow-net --allow-run --allow-sys \
+  "$root/main.ts" "$@"
