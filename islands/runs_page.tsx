@@ -2,12 +2,13 @@
 
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
-import type { RunPhase, RunSummary } from "../proto/wire.ts";
+import type { RunSummary } from "../proto/wire.ts";
 import { AppBar } from "./app_bar.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
 import { EmptyRuns } from "./empty_runs.tsx";
 import { BrokenNotice, Notice, RefusedNotice, UnauthorisedNotice } from "./notice.tsx";
 import { RunCard } from "./run_card.tsx";
+import { sortRuns } from "./run_order.ts";
 import { listenForShortcuts } from "./shortcuts.ts";
 import { switchTheme } from "./theme.ts";
 import { ViewerClient } from "./viewer_client.ts";
@@ -18,14 +19,6 @@ export function startRunsPage(): JSX.Element {
   listenForShortcuts({ t: switchTheme }, () => true);
   client.open(null);
   return <RunsPage client={client} />;
-}
-
-const PHASE_ORDER: RunPhase[] = ["live", "paused", "idle", "error", "ended"];
-
-/** Live runs first, then the newest. */
-export function sortRuns(runs: RunSummary[]): RunSummary[] {
-  const rank = (run: RunSummary) => PHASE_ORDER.indexOf(run.phase);
-  return runs.toSorted((a, b) => rank(a) - rank(b) || b.startedAtMs - a.startedAtMs);
 }
 
 function RunsPage({ client }: { client: ViewerClient }) {

@@ -91,6 +91,12 @@ export class Presenter {
     this.framesReceived = this.framesShown = this.framesReplaced = 0;
   }
 
+  /** No frame comes any more. */
+  close(): void {
+    this.restart();
+    this.#turn.port1.close();
+  }
+
   #drawWaiting(): void {
     const frame = this.#waiting;
     if (frame === null) return;

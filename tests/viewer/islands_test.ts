@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import {
+  formatAge,
+  formatCount,
+  formatMs,
+  formatNumber,
+  formatRate,
+} from "../../islands/format.ts";
+import { hidUsage } from "../../islands/hid_usages.ts";
+import { pointInPicture } from "../../islands/picture_box.ts";
+import { sortRuns } from "../../islands/run_order.ts";
+import type { RunSummary } from "../../proto/wire.ts";
+import { chooseRenderer } from "../../viewer/renderer.ts";
+
+Deno.test("format: numbers are short and of steady width", () => {
+  assert.equal(formatCount(1_234_567), "1,234,567");
+  assert.equal(formatCount(undefined), "–");
+  const numbers: [number | null, string][] = [
+    [-200, "−200"],
+    [0.5, "0.5000"],
+    [-132.25, "−132.3"],
+    [12.345, "12.35"],
+    [1.5, "1.500"],
+    [0.00001, "1.00e−5"],
+    [12_345_678, "1.23e+7"],
+    [0, "0"],
+    [NaN, "–"],
+    [null, "–"],
+    [Infinity, "∞"],
+  ];
+  for (const [value, text] of numbers) assert.equal(formatNumber(value), text);
+  assert.deepEqual([3.14159, 31.4159, 314.159, -0.001].map(formatMs), [
+    "3.14",
+    "31.4",
+    "314",
+    "0.00",
+  ]);
+  assert.deepEqual([3.21, 60.4, 12_345.6].map(formatRate), ["3.2", "60", "12,346"]);
+  assert.deepEqual([5e3, 61e3, 7.2e6, 1.8e8].map(formatAge), ["5 s", "1 min", "2 h", "2 d"]);
+});
+
+Deno.test("keys: HID usages at the ends of every row of the table", () => {
+  const usages = {
+    KeyA: 4,
+    KeyZ: 29,
+    Digit1: 30,
+    Digit0: 39,
+    Enter: 40,
+    Space: 44,
+    BracketLeft: 47,
+    Backslash: 49,
+    Semicolon: 51,
+    CapsLock: 57,
+    F1: 58,
+    F12: 69,
+    PrintScreen: 70,
+    End: 77,
+    PageDown: 78,
+    ArrowRight: 79,
+    ArrowUp: 82,
+    NumLock: 83,
+    NumpadEnter: 88,
+    Numpad1: 89,
+    Numpad0: 98,
+    ContextMenu: 101,
+    ControlLeft: 224,
+    MetaRight: 231,
+  };
+  for (const [code, usage] of Object.entries(usages)) assert.equal(hidUsage(code), usage, code);
+  assert.equal(hidUsage("BrowserBack"), null);
+});
+
+Deno.test("pointer: a point of the page is a share of the picture, letterboxes left out", () => {
+  const element = { left: 100, top: 50, width: 400, height: 200 };
+  const picture = { width: 160, height: 160 };
+  // The picture lies from x = 200 to 400.
+  const at = (clientX: number, clientY: number) =>
+    pointInPicture({ clientX, clientY }, element, picture);
+  assert.deepEqual(at(300, 150), { x: 0.5, y: 0.5 });
+  assert.deepEqual(at(200, 50), { x: 0, y: 0 });
+  assert.deepEqual(at(120, 500), { x: 0, y: 1 });
+});
+
+Deno.test("runs: live ones first, then the newest", () => {
+  const run = (id: string, phase: RunSummary["phase"], startedAtMs: number) =>
+    ({ id, phase, startedAtMs }) as RunSummary;
+  const sorted = sortRuns([
+    run("old-ended", "ended", 1),
+    run("idle", "idle", 9),
+    run("live-old", "live", 2),
+    run("ended", "ended", 5),
+    run("live", "live", 8),
+    run("error", "error", 3),
+  ]);
+  assert.deepEqual(sorted.map(({ id }) => id), [
+    "live",
+    "live-old",
+    "idle",
+    "error",
+    "ended",
+    "old-ended",
+  ]);
+});
+
+Deno.test("renderer: software WebGL gives way to 2D; the address may force either", () => {
+  const swiftShader = "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device), SwiftShader driver)";
+  assert.equal(chooseRenderer(null, swiftShader).kind, "2d");
+  assert.equal(chooseRenderer(null, "llvmpipe (LLVM 15.0.6, 256 bits)").kind, "2d");
+  assert.equal(chooseRenderer(null, null).reason, "no WebGL");
+  assert.equal(chooseRenderer(null, "ANGLE (NVIDIA, NVIDIA GeForce RTX 4090)").kind, "webgl");
+  assert.equal(chooseRenderer("webgl", swiftShader).kind, "webgl");
+});
