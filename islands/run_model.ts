@@ -20,7 +20,7 @@ export class RunModel {
   readonly latencyOpen = signal(false);
   /** A short word on what has just happened: a refused command, a saved picture. */
   readonly message = signal<string | null>(null);
-  #messageTimer: number | undefined;
+  #messageTimer: ReturnType<typeof setTimeout> | undefined;
 
   readonly connection = computed(() => this.client.status.value?.connection ?? null);
   readonly state = computed(() => this.client.status.value?.stream ?? null);

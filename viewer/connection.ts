@@ -65,8 +65,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #transport: Transport | null = null;
   #attempt: AbortController | null = null;
-  #retryTimer: number | undefined;
-  #probeTimer: number | undefined;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #probeTimer: ReturnType<typeof setTimeout> | undefined;
   #probesSent = 0;
   #heardAtMs = 0;
   status: ConnectionStatus = {

@@ -32,7 +32,7 @@ for (let frame = 1; !stopped;) {
     report({ kind: "input", input: event });
   }
   dueAtMs = Math.max(dueAtMs + periodMs, performance.now());
-  await sleep(dueAtMs - performance.now());
+  await sleep(Math.max(0, dueAtMs - performance.now()));
   if (plan.gated && !producer.gate(GATE_MS)) continue;
   producer.publish({
     pixels: cardPixels(card, frame),
