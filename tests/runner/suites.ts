@@ -35,4 +35,6 @@ export const suites: readonly Suite[] = [
   { name: "python", command: ["tests/python/run.sh"], minutesMax: 8, counted: "log" },
   denoTests("system", 8, "tests/system"),
   denoTests("browser", 10, "tests/browser"),
+  // Small sizes, whose figures mean little: this shows that no benchmark has rotted.
+  { ...check("bench", "run", "--allow-all", "bench/run.ts", "--smoke"), minutesMax: 5 },
 ];
