@@ -101,8 +101,11 @@ export class Subscription {
     if (message.type === MessageType.Hud) this.hud = decodeHud(message.body);
     else if (message.type === MessageType.State) {
       const state = decodeJson(message.body) as StreamState;
-      // Another producer under the same name: its numbers begin anew.
-      if (this.state !== null && this.state.epoch !== state.epoch) this.hud = null;
+      // Another producer under the same name: its numbers begin anew, and old acks must not cover its frames.
+      if (this.state !== null && this.state.epoch !== state.epoch) {
+        this.hud = null;
+        this.#frameDone = 0;
+      }
       this.state = state;
     }
   }

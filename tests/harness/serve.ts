@@ -7,6 +7,8 @@ import { LineReader } from "./line_reader.ts";
 interface ReadyLine {
   url: string;
   token: string;
+  /** With --view-token. */
+  viewToken?: string;
   port: number;
 }
 
@@ -14,6 +16,24 @@ export interface ServeOptions {
   /** 0: any free one. */
   port?: number;
   args?: string[];
+  /** Sees no run at all: an empty /dev/shm of its own, by a mount namespace. */
+  noRuns?: boolean;
+}
+
+const EMPTY_SHM = [
+  "unshare",
+  "--user",
+  "--map-root-user",
+  "--mount",
+  "sh",
+  "-c",
+  'mount -t tmpfs tmpfs /dev/shm && exec "$0" "$@"',
+];
+
+/** Whether this machine lets us have a mount namespace. */
+export function canHideRuns(): boolean {
+  const [command, ...args] = [...EMPTY_SHM, "true"];
+  return new Deno.Command(command!, { args, stderr: "null" }).outputSync().success;
 }
 
 export class Serve {
@@ -28,20 +48,23 @@ export class Serve {
   /** Starts a server in `box` and waits until it is ready. Its log goes to this test's stderr. */
   static async start(
     box: TestBox,
-    { port = 0, args = [] }: ServeOptions = {},
+    { port = 0, args = [], noRuns = false }: ServeOptions = {},
   ): Promise<Serve> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--allow-all",
-        "--quiet",
-        `${ROOT}main.ts`,
-        "serve",
-        `--port=${port}`,
-        `--data-dir=${box.dataDir}`,
-        "--json",
-        ...args,
-      ],
+    const [command, ...commandArgs] = [
+      ...(noRuns ? EMPTY_SHM : []),
+      Deno.execPath(),
+      "run",
+      "--allow-all",
+      "--quiet",
+      `${ROOT}main.ts`,
+      "serve",
+      `--port=${port}`,
+      `--data-dir=${box.dataDir}`,
+      "--json",
+      ...args,
+    ];
+    const child = new Deno.Command(command!, {
+      args: commandArgs,
       env: box.environment,
       stdin: "null",
       stdout: "piped",
