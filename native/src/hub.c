@@ -46,8 +46,8 @@ typedef struct stream {
   bool notify_on;        /* notify_wanted is set */
   bool awaited;          /* a sleep began with it set and nothing new: the next frame owes a datagram */
   bool datagram_came;    /* since then */
-  uint64_t owed_since_ns; /* when a frame was seen that owed one; 0 = none */
-  unsigned missed;
+  uint64_t owed_since_ns; /* when a frame was seen that owed one, and was not judged yet; 0 = none */
+  unsigned missed;        /* in a row */
   uint64_t health_due_ns;
   uint64_t renew_due_ns;
   head_watch watch;
@@ -118,15 +118,12 @@ static void drain_socket(stream *stream) {
   while (recv(stream->controller->socket_fd, &head, sizeof head, MSG_DONTWAIT) >= 0) stream->datagram_came = true;
 }
 
-/* Decides about the last frame that owed a datagram. Called before a new sleep, after the socket was drained. */
+/* Decides whether the last frame that owed a datagram got it, once it had the time to. */
 static void judge_datagrams(stream *stream, uint64_t now_ns) {
-  if (stream->datagram_came) {
-    stream->missed = 0;
-  } else if (stream->owed_since_ns != 0 && now_ns - stream->owed_since_ns >= DATAGRAM_GRACE_NS) {
-    stream->missed++;
-  }
+  if (stream->owed_since_ns == 0 || now_ns - stream->owed_since_ns < DATAGRAM_GRACE_NS) return;
+  drain_socket(stream);
+  stream->missed = stream->datagram_came ? 0 : stream->missed + 1;
   stream->owed_since_ns = 0;
-  stream->datagram_came = false;
 }
 
 /* ---- One pass --------------------------------------------------------------------------------- */
@@ -156,22 +153,25 @@ static void look_for_frame(stream *stream, harvest *harvest) {
     return;
   }
   uint64_t head = head_of(stream);
-  if (head <= stream->after && !stream->polled && !stream->notify_on) {
-    drain_socket(stream);
+  if (!stream->polled) {
     judge_datagrams(stream, harvest->now_ns);
-    if (stream->missed < DATAGRAMS_MISSED_MAX) {
-      want_datagrams(stream);
-      head = head_of(stream);
-    } else if (has_room(harvest)) {
+    if (stream->missed >= DATAGRAMS_MISSED_MAX && has_room(harvest)) {
+      stop_datagrams(stream);
       stream->polled = true;
       emit(harvest, stream, TELE_HUB_POLLING, head, 0);
+    } else if (head <= stream->after && !stream->notify_on) {
+      want_datagrams(stream);
+      head = head_of(stream);
     }
   }
   if (head <= stream->after) {
-    stream->awaited = stream->notify_on;
+    if (stream->notify_on && !stream->awaited) {
+      stream->awaited = true;
+      if (stream->owed_since_ns == 0) stream->datagram_came = false;
+    }
     sleep_until(harvest, harvest->now_ns + (stream->polled ? POLL_NS : DATAGRAM_WAIT_NS));
   } else if (has_room(harvest)) {
-    if (stream->awaited) stream->owed_since_ns = harvest->now_ns;
+    if (stream->awaited && stream->owed_since_ns == 0) stream->owed_since_ns = harvest->now_ns;
     stop_datagrams(stream);
     stream->armed = false;
     emit(harvest, stream, TELE_HUB_FRAME, head, 0);
@@ -179,10 +179,7 @@ static void look_for_frame(stream *stream, harvest *harvest) {
 }
 
 static void report_fault(stream *stream, harvest *harvest) {
-  if (!was_reported(stream, TELE_HUB_FAULT) && has_room(harvest)) {
-    emit(harvest, stream, TELE_HUB_FAULT, 0, EFAULT);
-    stream->armed = false;
-  }
+  if (has_room(harvest)) emit(harvest, stream, TELE_HUB_FAULT, 0, EFAULT);
 }
 
 /* Reports how the owner is. Two or three system calls, hence not in every pass. */
@@ -204,6 +201,7 @@ static void look_after_owner(stream *stream, harvest *harvest) {
 }
 
 static void look_at(stream *stream, harvest *harvest) {
+  if (was_reported(stream, TELE_HUB_FAULT)) return;
   if (reader_fault(stream->reader) < 0) {
     report_fault(stream, harvest);
     return;

@@ -47,8 +47,7 @@ static int queue_take(input_queue *queue, tele_input *event) {
   return 1;
 }
 
-/* Moves all events out of the segment, in order. A worker that never asks for them must not fill the segment: the
- * step command would find no room. */
+/* Moves all events out of the segment, in order. */
 static void drain_inputs(tele_producer *producer) {
   segment *segment = producer->segment;
   uint64_t tail = atomic_load_explicit(&segment->input_tail, memory_order_relaxed);
@@ -66,7 +65,8 @@ static void drain_inputs(tele_producer *producer) {
 
 int tele_producer_next_input(tele_producer *producer, tele_input *event) {
   if (producer->generation != fork_generation()) return 0;
-  drain_inputs(producer);
+  /* Only then: together the ring and the queue hold twice as many, and none is lost that the ring had room for. */
+  if (producer->inputs.tail == producer->inputs.head) drain_inputs(producer);
   return queue_take(&producer->inputs, event);
 }
 
@@ -89,6 +89,7 @@ int tele_producer_gate(tele_producer *producer, uint32_t timeout_ms) {
   if (producer->generation != fork_generation()) return 1;
   uint64_t deadline_ns = 0;
   for (;;) {
+    /* Each time: a worker that never asks for its input must not fill the ring, where a step would find no room. */
     drain_inputs(producer);
     tele_controls controls;
     /* The word first: the usual answer then costs no clock. */

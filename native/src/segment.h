@@ -106,10 +106,11 @@ static inline slot *segment_slot(segment *mapped, uint64_t slot_bytes, uint64_t 
   return (slot *)((uint8_t *)mapped + TELE_HEADER_BYTES + index * slot_bytes);
 }
 
-/* Whether a controller's words count. A lease further ahead than one renewal gives cannot be an honest one. */
+/* Whether a controller's words count. A lease much further ahead than one renewal gives cannot be an honest one; a
+ * little further it may be, when it was renewed after the caller read the clock. */
 static inline bool lease_runs(const segment *mapped, uint64_t now_mono_ns) {
   uint64_t until_ns = atomic_load_explicit(&mapped->controller_until_ns, memory_order_acquire);
-  return until_ns > now_mono_ns && until_ns - now_mono_ns <= LEASE_NS;
+  return until_ns > now_mono_ns && until_ns - now_mono_ns <= 2 * LEASE_NS;
 }
 
 /* The controller's words as they count at this moment: pause and rate cap are 0 once the lease is past. */

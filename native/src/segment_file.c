@@ -65,7 +65,7 @@ static int adopt(int fd, segment_file **file) {
   }
   segment_file *same = find(found.st_dev, found.st_ino);
   if (same != NULL) {
-    /* Somebody renamed the file between our stat() and open(). Closing this descriptor could drop the owner's
+    /* Somebody renamed the file between our lstat() and open(). Closing this descriptor could drop the owner's
      * lock, so it is left open for the life of the process. */
     same->users++;
     *file = same;
@@ -102,7 +102,7 @@ int segment_file_open(const char *path, segment_file **file) {
   lock_table();
   int result = 0;
   struct stat found;
-  segment_file *same = stat(path, &found) == 0 ? find(found.st_dev, found.st_ino) : NULL;
+  segment_file *same = lstat(path, &found) == 0 ? find(found.st_dev, found.st_ino) : NULL;
   if (same != NULL) {
     same->users++;
     *file = same;
@@ -149,7 +149,7 @@ bool segment_file_locked(const segment_file *file) {
 
 int segment_file_is_at(const segment_file *file, const char *path) {
   struct stat found;
-  if (stat(path, &found) < 0) return -errno;
+  if (lstat(path, &found) < 0) return -errno;
   return found.st_dev == file->device && found.st_ino == file->inode;
 }
 

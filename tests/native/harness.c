@@ -1,0 +1,194 @@
+#include "harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SKIPPED 77
+/* A bound against hangs, far above what any test takes. */
+#define TEST_SECONDS_MAX 60
+
+static char run_id[TELE_RUN_ID_CHARS_MAX + 1];
+static char segment_path_text[128];
+
+void fail_test(const char *file, int line, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fprintf(stderr, "# %s:%d: ", file, line);
+  vfprintf(stderr, format, arguments);
+  fprintf(stderr, "\n");
+  va_end(arguments);
+  /* Without exit handlers: what the test left open would only add a leak report. */
+  _exit(1);
+}
+
+void skip_test(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fprintf(stderr, "# SKIPPED: ");
+  vfprintf(stderr, format, arguments);
+  fprintf(stderr, "\n");
+  va_end(arguments);
+  _exit(SKIPPED);
+}
+
+const char *test_run(void) { return run_id; }
+const char *test_segment_path(void) { return segment_path_text; }
+
+pid_t start_child(void (*body)(void *), void *argument) {
+  fflush(stdout);
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    alarm(TEST_SECONDS_MAX);
+    body(argument);
+    exit(0);
+  }
+  return pid;
+}
+
+void expect_child_done(pid_t pid) {
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid);
+  if (WIFSIGNALED(status)) fail_test(__FILE__, __LINE__, "a child process died of signal %d", WTERMSIG(status));
+  if (WEXITSTATUS(status) == SKIPPED) _exit(SKIPPED);
+  CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+static bool map_id(const char *path, unsigned id) {
+  char line[32];
+  int chars = snprintf(line, sizeof line, "%u %u 1", id, id);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  bool done = fd >= 0 && write(fd, line, (size_t)chars) == chars;
+  if (fd >= 0) close(fd);
+  return done;
+}
+
+void enter_namespaces(int flags) {
+  unsigned user = geteuid();
+  if (unshare(flags) == 0) return;
+  if (unshare(flags | CLONE_NEWUSER) < 0 || !map_id("/proc/self/uid_map", user)) {
+    skip_test("no namespaces can be made here: %s", strerror(errno));
+  }
+}
+
+void kill_child(pid_t pid) {
+  int status;
+  CHECK(kill(pid, SIGKILL) == 0);
+  CHECK(waitpid(pid, &status, 0) == pid);
+}
+
+gate gate_make(void) {
+  gate made;
+  CHECK(pipe2(made.fds, O_CLOEXEC) == 0);
+  return made;
+}
+
+void gate_open(gate *gate) { CHECK(write(gate->fds[1], "g", 1) == 1); }
+
+void gate_pass(gate *gate) {
+  char byte;
+  CHECK(read(gate->fds[0], &byte, 1) == 1);
+}
+
+uint64_t random_next(uint64_t *state) {
+  *state ^= *state >> 12;
+  *state ^= *state << 25;
+  *state ^= *state >> 27;
+  return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+tele_producer *open_producer(uint64_t payload_bytes_max, uint64_t capacity) {
+  tele_producer_options options = {.payload_bytes_max = payload_bytes_max, .capacity = capacity};
+  tele_producer *producer;
+  CHECK_EQ(tele_producer_open(test_run(), &options, &producer), 0);
+  return producer;
+}
+
+tele_reader *open_reader(void) {
+  tele_reader *reader;
+  CHECK_EQ(tele_reader_open(test_run(), &reader), 0);
+  return reader;
+}
+
+void publish_value(tele_producer *producer, uint64_t value) {
+  uint8_t pixels[8 * 8 * 3];
+  memset(pixels, (int)(value & 0xff), sizeof pixels);
+  tele_frame frame = {.pixels = pixels, .width = 8, .height = 8, .format = TELE_FORMAT_RGB8, .step = value};
+  CHECK_EQ(tele_producer_publish(producer, &frame), 0);
+}
+
+/* ---- Running ---------------------------------------------------------------------------------- */
+
+static void remove_dir(const char *path) {
+  DIR *dir = opendir(path);
+  for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+    unlinkat(dirfd(dir), entry->d_name, strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") ? 0 : AT_REMOVEDIR);
+  }
+  if (dir != NULL) closedir(dir);
+  rmdir(path);
+}
+
+static int run_test(const test *test, const char *suite_name) {
+  static unsigned number;
+  char dir[] = "/tmp/telebridge-test-XXXXXX";
+  snprintf(run_id, sizeof run_id, "t%d-%u", (int)getpid(), ++number);
+  snprintf(segment_path_text, sizeof segment_path_text, "/dev/shm/mosaic.run.%s.fastlane", run_id);
+  if (mkdtemp(dir) == NULL) abort();
+  setenv("TELEBRIDGE_RUNTIME_DIR", dir, 1);
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    alarm(TEST_SECONDS_MAX);
+    test->run();
+    exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  kill(-pid, SIGKILL); /* children that a failed test left */
+  unlink(segment_path_text);
+  remove_dir(dir);
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  if (WIFSIGNALED(status)) fprintf(stderr, "# died of signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  printf("%s %s.%s%s\n", code == 0 || code == SKIPPED ? "ok" : "not ok", suite_name, test->name,
+         code == SKIPPED ? " # SKIPPED" : "");
+  return code;
+}
+
+extern const suite *const suites[];
+
+/* Arguments choose suites or tests by the start of "suite.test"; none = all. */
+static bool is_chosen(const char *suite_name, const char *test_name, int argc, char **argv) {
+  char name[128];
+  snprintf(name, sizeof name, "%s.%s", suite_name, test_name);
+  for (int i = 1; i < argc; i++) {
+    if (strncmp(name, argv[i], strlen(argv[i])) == 0) return true;
+  }
+  return argc < 2;
+}
+
+int main(int argc, char **argv) {
+  int passed = 0, failed = 0, skipped = 0;
+  for (size_t i = 0; suites[i] != NULL; i++) {
+    for (size_t j = 0; j < suites[i]->tests_count; j++) {
+      if (!is_chosen(suites[i]->name, suites[i]->tests[j].name, argc, argv)) continue;
+      int code = run_test(&suites[i]->tests[j], suites[i]->name);
+      if (code == SKIPPED) {
+        skipped++;
+      } else if (code == 0) {
+        passed++;
+      } else {
+        failed++;
+      }
+    }
+  }
+  printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+  return failed == 0 && passed > 0 ? 0 : 1;
+}

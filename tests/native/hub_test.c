@@ -1,0 +1,292 @@
+/* The hub: no lost wake-up, no event twice, and the ends of runs. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "segment.h"
+
+/* A hang, not a speed: a frame that was published comes within a second or it is lost. */
+#define EVENT_MS_MAX 10000u
+
+typedef struct watched {
+  tele_reader *reader;
+  tele_controller *controller;
+  tele_hub *hub;
+} watched;
+
+static watched watch_run(void) {
+  watched made;
+  made.reader = open_reader();
+  CHECK_EQ(tele_controller_open(made.reader, &made.controller), 0);
+  CHECK_EQ(tele_hub_create(&made.hub), 0);
+  CHECK_EQ(tele_hub_add(made.hub, 1, made.reader, made.controller), 0);
+  return made;
+}
+
+static void unwatch(watched *watched) {
+  tele_hub_destroy(watched->hub);
+  tele_controller_close(watched->controller);
+  tele_reader_close(watched->reader);
+}
+
+static tele_hub_event expect_event(tele_hub *hub, tele_hub_event_kind kind) {
+  tele_hub_event event;
+  CHECK_EQ(tele_hub_next(hub, EVENT_MS_MAX, &event, 1), 1);
+  CHECK_EQ(event.kind, kind);
+  return event;
+}
+
+/* ---- Lost wake-ups ---------------------------------------------------------------------------- */
+
+#define ROUNDS 20000u
+
+typedef struct ping_pong {
+  gate ready;
+  gate armed;
+  int delay_loops_max;
+} ping_pong;
+
+static void publish_when_told(void *argument) {
+  ping_pong *channel = argument;
+  tele_producer *producer = open_producer(200, 4);
+  uint64_t seed = 5;
+  gate_open(&channel->ready);
+  for (uint64_t frame = 1; frame <= ROUNDS; frame++) {
+    gate_pass(&channel->armed);
+    /* Lands before, while and after the hub falls asleep. */
+    for (uint64_t i = random_next(&seed) % (uint64_t)channel->delay_loops_max; i > 0; i--) __asm__ volatile("");
+    publish_value(producer, frame);
+  }
+  gate_pass(&channel->armed);
+  tele_producer_close(producer);
+}
+
+/* Two processes and a fixed number of frames: each is told exactly once. A lost wake-up is hidden by the 20 ms
+ * look at head in the hub, so those are counted as well: nearly every frame must come sooner. */
+static void every_frame_of_a_ping_pong_comes(void) {
+  ping_pong channel = {.ready = gate_make(), .armed = gate_make(), .delay_loops_max = 30000};
+  pid_t pid = start_child(publish_when_told, &channel);
+  gate_pass(&channel.ready);
+  watched watched = watch_run();
+  unsigned late = 0;
+  for (uint64_t frame = 1; frame <= ROUNDS; frame++) {
+    CHECK_EQ(tele_hub_arm(watched.hub, 1, frame - 1, 0), 0);
+    gate_open(&channel.armed);
+    uint64_t start_ns = tele_clock_mono_ns();
+    tele_hub_event event = expect_event(watched.hub, TELE_HUB_FRAME);
+    late += tele_clock_mono_ns() - start_ns >= 19 * NS_PER_MS;
+    CHECK(event.stream_id == 1 && event.head == frame);
+  }
+  fprintf(stderr, "# %u of %u frames were found by the look every 20 ms\n", late, ROUNDS);
+  CHECK(late < ROUNDS / 100);
+  gate_open(&channel.armed);
+  expect_event(watched.hub, TELE_HUB_CLOSED);
+  expect_child_done(pid);
+  unwatch(&watched);
+}
+
+/* ---- Arming ----------------------------------------------------------------------------------- */
+
+static uint32_t notify_wanted(void) {
+  uint32_t word = 9;
+  FILE *file = fopen(test_segment_path(), "r");
+  CHECK(fseek(file, TELE_OFFSET_NOTIFY_WANTED, SEEK_SET) == 0 && fread(&word, 4, 1, file) == 1);
+  fclose(file);
+  return word;
+}
+
+static void publish_one_by_one(void *argument) {
+  gate *gates = argument;
+  tele_producer *producer = open_producer(200, 4);
+  gate_open(&gates[1]);
+  for (uint64_t frame = 1; frame <= 3; frame++) {
+    gate_pass(&gates[0]);
+    publish_value(producer, frame);
+    gate_open(&gates[1]);
+  }
+  gate_pass(&gates[0]);
+}
+
+static void only_an_armed_stream_costs_its_producer_anything(void) {
+  gate gates[2] = {gate_make(), gate_make()};
+  pid_t pid = start_child(publish_one_by_one, gates);
+  gate_pass(&gates[1]);
+  watched watched = watch_run();
+  tele_hub_event event;
+  gate_open(&gates[0]);
+  gate_pass(&gates[1]);
+  CHECK_EQ(tele_hub_next(watched.hub, 30, &event, 1), 0);
+  CHECK_EQ(notify_wanted(), 0);
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 1, 0), 0);
+  CHECK_EQ(tele_hub_next(watched.hub, 30, &event, 1), 0);
+  CHECK_EQ(notify_wanted(), 1);
+  CHECK_EQ(tele_hub_disarm(watched.hub, 1), 0);
+  CHECK_EQ(notify_wanted(), 0);
+  /* Not before its turn, and without datagrams until then. */
+  uint64_t turn_ns = tele_clock_mono_ns() + 60 * NS_PER_MS;
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, turn_ns), 0);
+  CHECK_EQ(tele_hub_next(watched.hub, 5, &event, 1), 0);
+  CHECK_EQ(notify_wanted(), 0);
+  event = expect_event(watched.hub, TELE_HUB_FRAME);
+  CHECK(event.t_mono_ns >= turn_ns && event.head == 1);
+  CHECK_EQ(tele_hub_next(watched.hub, 10, &event, 1), 0); /* once armed, one event */
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 1, 0), 0);
+  gate_open(&gates[0]);
+  gate_pass(&gates[1]);
+  expect_event(watched.hub, TELE_HUB_FRAME);
+  CHECK_EQ(notify_wanted(), 0);
+  /* Removing a stream takes its wish back too. */
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 2, 0), 0);
+  CHECK_EQ(tele_hub_next(watched.hub, 1, &event, 1), 0);
+  CHECK_EQ(notify_wanted(), 1);
+  CHECK_EQ(tele_hub_remove(watched.hub, 1), 0);
+  CHECK_EQ(notify_wanted(), 0);
+  CHECK_EQ(tele_hub_remove(watched.hub, 1), -ENOENT);
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, 0), -ENOENT);
+  kill_child(pid);
+  unwatch(&watched);
+}
+
+static void a_wake_is_not_lost(void) {
+  tele_producer *producer = open_producer(200, 4);
+  watched watched = watch_run();
+  tele_hub_event event;
+  CHECK_EQ(tele_hub_add(watched.hub, 1, watched.reader, NULL), -EEXIST);
+  CHECK_EQ(tele_hub_wake(watched.hub), 0);
+  uint64_t start_ns = tele_clock_mono_ns();
+  CHECK_EQ(tele_hub_next(watched.hub, EVENT_MS_MAX, &event, 1), 0);
+  CHECK(tele_clock_mono_ns() - start_ns < EVENT_MS_MAX * NS_PER_MS / 2);
+  unwatch(&watched);
+  tele_producer_close(producer);
+}
+
+/* More events than fit one call come in the next ones. */
+static void events_that_do_not_fit_come_later(void) {
+  tele_producer *producer = open_producer(200, 4);
+  tele_reader *reader = open_reader();
+  tele_hub *hub;
+  CHECK_EQ(tele_hub_create(&hub), 0);
+  for (uint64_t id = 1; id <= 9; id++) {
+    CHECK_EQ(tele_hub_add(hub, id, reader, NULL), 0);
+    CHECK_EQ(tele_hub_arm(hub, id, 0, 0), 0);
+  }
+  publish_value(producer, 1);
+  tele_hub_event events[4];
+  unsigned seen = 0;
+  for (int i = 0; i < 3; i++) {
+    int count = tele_hub_next(hub, EVENT_MS_MAX, events, 4);
+    CHECK_EQ(count, i < 2 ? 4 : 1);
+    for (int j = 0; j < count; j++) seen |= 1u << events[j].stream_id;
+  }
+  CHECK_EQ(seen, 0x3fe);
+  tele_hub_destroy(hub);
+  tele_reader_close(reader);
+  tele_producer_close(producer);
+}
+
+/* ---- Without datagrams ------------------------------------------------------------------------ */
+
+static void publish_all_the_time(void *argument) {
+  gate *ready = argument;
+  char dir[] = "/tmp/telebridge-test-XXXXXX";
+  if (ready->fds[0] % 2 == -1 || mkdtemp(dir) == NULL) abort();
+  setenv("TELEBRIDGE_RUNTIME_DIR", dir, 1); /* another one than the controller's */
+  tele_producer *producer = open_producer(200, 4);
+  rmdir(dir);
+  gate_open(ready);
+  for (uint64_t frame = 1;; frame++) {
+    publish_value(producer, frame);
+    usleep(2000);
+  }
+}
+
+static void frames_without_datagrams_are_polled(void) {
+  gate ready = gate_make();
+  pid_t pid = start_child(publish_all_the_time, &ready);
+  gate_pass(&ready);
+  watched watched = watch_run();
+  uint64_t after = 0;
+  unsigned frames = 0, warnings = 0;
+  while (frames < 50) {
+    tele_hub_event event;
+    CHECK_EQ(tele_hub_arm(watched.hub, 1, after, 0), 0);
+    CHECK_EQ(tele_hub_next(watched.hub, EVENT_MS_MAX, &event, 1), 1);
+    if (event.kind == TELE_HUB_POLLING) {
+      warnings++;
+      CHECK(frames >= 3 && frames < 20);
+    } else {
+      CHECK_EQ(event.kind, TELE_HUB_FRAME);
+      CHECK(event.head > after);
+      after = event.head;
+      frames++;
+    }
+  }
+  CHECK_EQ(warnings, 1);
+  CHECK_EQ(notify_wanted(), 0);
+  kill_child(pid);
+  unwatch(&watched);
+}
+
+/* ---- Ends ------------------------------------------------------------------------------------- */
+
+static void a_killed_producer_is_told_once(void) {
+  gate gates[2] = {gate_make(), gate_make()};
+  pid_t pid = start_child(publish_one_by_one, gates);
+  gate_pass(&gates[1]);
+  watched watched = watch_run();
+  tele_hub_event event;
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, 0), 0);
+  CHECK_EQ(tele_hub_next(watched.hub, 300, &event, 1), 0);
+  kill_child(pid);
+  expect_event(watched.hub, TELE_HUB_DEAD);
+  tele_producer *successor = open_producer(200, 4);
+  expect_event(watched.hub, TELE_HUB_REPLACED);
+  CHECK_EQ(tele_hub_next(watched.hub, 600, &event, 1), 0);
+  unwatch(&watched);
+  tele_producer_close(successor);
+}
+
+/* The last frame comes before the news that there will be none. */
+static void a_closed_run_is_told_after_its_last_frame(void) {
+  tele_producer *producer = open_producer(200, 4);
+  watched watched = watch_run();
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, 0), 0);
+  publish_value(producer, 1);
+  tele_producer_close(producer);
+  tele_hub_event events[4];
+  CHECK_EQ(tele_hub_next(watched.hub, EVENT_MS_MAX, events, 4), 2);
+  CHECK(events[0].kind == TELE_HUB_FRAME && events[0].head == 1);
+  CHECK(events[1].kind == TELE_HUB_CLOSED);
+  CHECK_EQ(tele_hub_next(watched.hub, 600, events, 4), 0);
+  unwatch(&watched);
+}
+
+static void a_truncated_run_is_told_once(void) {
+  tele_producer *producer = open_producer(200, 4);
+  watched watched = watch_run();
+  tele_hub_event event;
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, 0), 0);
+  CHECK(truncate(test_segment_path(), 0) == 0);
+  event = expect_event(watched.hub, TELE_HUB_FAULT);
+  CHECK_EQ(event.detail, EFAULT);
+  CHECK_EQ(tele_hub_next(watched.hub, 600, &event, 1), 0);
+  unwatch(&watched);
+  _exit(0); /* the producer cannot write into what is gone */
+  tele_producer_close(producer);
+}
+
+static const test tests[] = {
+    {"every frame of a ping-pong comes", every_frame_of_a_ping_pong_comes},
+    {"only an armed stream costs its producer anything", only_an_armed_stream_costs_its_producer_anything},
+    {"a wake is not lost", a_wake_is_not_lost},
+    {"events that do not fit come later", events_that_do_not_fit_come_later},
+    {"frames without datagrams are polled", frames_without_datagrams_are_polled},
+    {"a killed producer is told once", a_killed_producer_is_told_once},
+    {"a closed run is told after its last frame", a_closed_run_is_told_after_its_last_frame},
+    {"a truncated run is told once", a_truncated_run_is_told_once},
+};
+SUITE(hub, tests);

@@ -1,0 +1,6 @@
+/* The suites, in the order in which they run. */
+#include "harness.h"
+
+extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, threads;
+
+const suite *const suites[] = {&layout, &paths, &publish, &torn, &owner, &hostile, &control, &hub, &jpeg, &threads, NULL};

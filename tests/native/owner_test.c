@@ -1,0 +1,284 @@
+/* Who owns a segment, when its owner counts as dead, and what is removed then. */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "segment.h"
+
+static tele_status status_of(tele_reader *reader) {
+  tele_status status;
+  CHECK_EQ(tele_reader_status(reader, &status), 0);
+  return status;
+}
+
+static bool segment_exists(void) { return access(test_segment_path(), F_OK) == 0; }
+
+typedef struct producing {
+  gate ready;
+  gate go_on;
+  pid_t inner;
+} producing;
+
+static void publish_and_wait(void *argument) {
+  producing *channel = argument;
+  tele_producer *producer = open_producer(200, 4);
+  publish_value(producer, 1);
+  gate_open(&channel->ready);
+  gate_pass(&channel->go_on);
+  tele_producer_close(producer);
+}
+
+static void a_live_run_is_not_taken_over(void) {
+  producing channel = {.ready = gate_make(), .go_on = gate_make()};
+  pid_t pid = start_child(publish_and_wait, &channel);
+  gate_pass(&channel.ready);
+  tele_producer_options options = {.payload_bytes_max = 100};
+  tele_producer *producer;
+  CHECK_EQ(tele_producer_open(test_run(), &options, &producer), -EEXIST);
+  char expected[64];
+  snprintf(expected, sizeof expected, "already published by pid %d", (int)pid);
+  CHECK_MESSAGE(expected);
+  tele_reader *reader = open_reader();
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_ALIVE);
+  CHECK_EQ(tele_reader_remove_stale(reader), 0);
+  CHECK_EQ(tele_segment_remove_stale(test_run()), 0);
+  gate_open(&channel.go_on);
+  expect_child_done(pid);
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_CLOSED);
+  CHECK_EQ(status_of(reader).replaced, 1);
+  CHECK(!segment_exists());
+  tele_reader_close(reader);
+}
+
+static void a_killed_run_is_dead_and_is_replaced(void) {
+  producing channel = {.ready = gate_make(), .go_on = gate_make()};
+  pid_t pid = start_child(publish_and_wait, &channel);
+  gate_pass(&channel.ready);
+  tele_reader *before = open_reader();
+  kill_child(pid);
+  CHECK_EQ(status_of(before).owner, TELE_OWNER_DEAD);
+  CHECK(segment_exists());
+  tele_producer *producer = open_producer(200, 4);
+  tele_status status = status_of(before);
+  CHECK(status.owner == TELE_OWNER_DEAD && status.replaced == 1);
+  /* The name leads to the successor now, which is left alone. */
+  CHECK_EQ(tele_reader_remove_stale(before), 0);
+  CHECK(segment_exists());
+  tele_reader *after = open_reader();
+  CHECK(status_of(after).owner == TELE_OWNER_ALIVE && status_of(after).replaced == 0);
+  CHECK(status_of(after).inode != status.inode);
+  tele_reader_close(before);
+  tele_reader_close(after);
+  tele_producer_close(producer);
+}
+
+static void a_dead_run_is_removed(void) {
+  for (int by_name = 0; by_name < 2; by_name++) {
+    producing channel = {.ready = gate_make(), .go_on = gate_make()};
+    pid_t pid = start_child(publish_and_wait, &channel);
+    gate_pass(&channel.ready);
+    tele_reader *reader = open_reader();
+    kill_child(pid);
+    CHECK_EQ(by_name ? tele_segment_remove_stale(test_run()) : tele_reader_remove_stale(reader), 1);
+    CHECK(!segment_exists());
+    CHECK_EQ(tele_reader_remove_stale(reader), 0);
+    CHECK_EQ(tele_segment_remove_stale(test_run()), 0);
+    tele_reader_close(reader);
+  }
+}
+
+/* POSIX drops the lock when any descriptor of the file is closed: readers in the owner's process must not do that. */
+static void readers_in_the_owners_process_keep_its_lock(void) {
+  producing channel = {.ready = gate_make(), .go_on = gate_make()};
+  tele_producer *producer = open_producer(200, 4);
+  for (int i = 0; i < 3; i++) {
+    tele_reader *reader = open_reader();
+    CHECK_EQ(status_of(reader).owner, TELE_OWNER_ALIVE);
+    CHECK_EQ(tele_reader_remove_stale(reader), 0);
+    tele_reader_close(reader);
+  }
+  tele_producer *second;
+  tele_producer_options options = {.payload_bytes_max = 100};
+  CHECK_EQ(tele_producer_open(test_run(), &options, &second), -EEXIST);
+  pid_t pid = start_child(publish_and_wait, &channel); /* fails, since the run is taken: seen from outside */
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  tele_reader *reader = open_reader();
+  publish_value(producer, 1);
+  tele_producer_close(producer);
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_CLOSED);
+  tele_reader_close(reader);
+}
+
+static void publish_in_fork(void *argument) {
+  tele_producer *producer = argument;
+  uint8_t pixel[3] = {0};
+  tele_frame frame = {.pixels = pixel, .width = 1, .height = 1, .format = TELE_FORMAT_RGB8};
+  tele_hud hud = {.step = 1};
+  CHECK_EQ(tele_producer_publish(producer, &frame), -ECHILD);
+  CHECK_MESSAGE("is a fork");
+  CHECK_EQ(tele_producer_set_hud(producer, &hud), -ECHILD);
+  tele_reader *reader = open_reader();
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_ALIVE);
+  CHECK_EQ(tele_segment_remove_stale(test_run()), 0);
+  tele_reader_close(reader);
+  tele_producer_close(producer);
+}
+
+static void a_fork_of_the_owner_neither_publishes_nor_closes(void) {
+  tele_producer *producer = open_producer(200, 4);
+  publish_value(producer, 1);
+  expect_child_done(start_child(publish_in_fork, producer));
+  tele_reader *reader = open_reader();
+  tele_status status = status_of(reader);
+  CHECK(status.owner == TELE_OWNER_ALIVE && status.head == 1 && status.replaced == 0);
+  publish_value(producer, 2);
+  CHECK_EQ(status_of(reader).head, 2);
+  tele_reader_close(reader);
+  tele_producer_close(producer);
+}
+
+static void judge_from_outside(void *argument) {
+  (void)argument;
+  tele_reader *reader = open_reader();
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_ALIVE);
+  CHECK_EQ(tele_reader_remove_stale(reader), 0);
+  CHECK_EQ(tele_segment_remove_stale(test_run()), 0);
+  tele_reader_close(reader);
+}
+
+static void publish_and_wait_as_pid_1(void *argument) {
+  publish_and_wait(argument);
+  _exit(0); /* without the leak check, which fails where a thread cannot be made in the own pid namespace */
+}
+
+/* Its pid is 1 there, and 1 is somebody else here: only the lock tells. */
+static void publish_in_namespace(void *argument) {
+  enter_namespaces(CLONE_NEWPID);
+  expect_child_done(start_child(publish_and_wait_as_pid_1, argument));
+  _exit(0); /* the same */
+}
+
+static void a_run_in_another_pid_namespace_is_alive(void) {
+  producing channel = {.ready = gate_make(), .go_on = gate_make()};
+  pid_t pid = start_child(publish_in_namespace, &channel);
+  close(channel.ready.fds[1]);
+  char byte;
+  if (read(channel.ready.fds[0], &byte, 1) == 1) {
+    tele_reader *reader = open_reader();
+    CHECK_EQ(status_of(reader).producer_pid, 1);
+    tele_reader_close(reader);
+    expect_child_done(start_child(judge_from_outside, NULL));
+    CHECK(segment_exists());
+    gate_open(&channel.go_on);
+  }
+  expect_child_done(pid);
+}
+
+/* A segment as another program would write it: no lock, so no bit 3. */
+static segment *make_foreign(uint32_t pid) {
+  int fd = open(test_segment_path(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  CHECK(fd >= 0 && ftruncate(fd, TELE_HEADER_BYTES + 4 * 192) == 0);
+  segment *mapped = mmap(NULL, TELE_HEADER_BYTES + 4 * 192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(mapped != MAP_FAILED);
+  close(fd);
+  mapped->version = 1;
+  mapped->header_bytes = TELE_HEADER_BYTES;
+  mapped->capacity = 4;
+  mapped->slot_bytes = 192;
+  mapped->payload_bytes_max = 64;
+  mapped->producer_pid = pid;
+  atomic_store(&mapped->flags, TELE_FLAG_RUNNING);
+  atomic_store(&mapped->magic, TELE_MAGIC);
+  return mapped;
+}
+
+static void do_nothing(void *argument) { (void)argument; }
+
+static void a_foreign_run_is_dead_after_ten_still_seconds(void) {
+  pid_t gone = start_child(do_nothing, NULL);
+  expect_child_done(gone);
+  segment *mapped = make_foreign((uint32_t)gone);
+  tele_reader *reader = open_reader();
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_ALIVE);
+  CHECK_EQ(tele_reader_remove_stale(reader), 0);
+  sleep(2);
+  atomic_store(&mapped->head, 1); /* it lives, in another pid namespace: the ten seconds start anew */
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_ALIVE);
+  uint64_t moved_ns = tele_clock_mono_ns();
+  mapped->producer_pid = (uint32_t)getpid();
+  tele_reader *other = open_reader(); /* a pid that is there is never dead */
+  CHECK_EQ(status_of(other).owner, TELE_OWNER_ALIVE);
+  while (status_of(reader).owner == TELE_OWNER_ALIVE) usleep(100 * 1000);
+  CHECK(tele_clock_mono_ns() - moved_ns >= FOREIGN_DEAD_NS);
+  CHECK_EQ(status_of(other).owner, TELE_OWNER_ALIVE);
+  CHECK_EQ(tele_reader_remove_stale(other), 0);
+  CHECK_EQ(tele_reader_remove_stale(reader), 1);
+  CHECK(!segment_exists());
+  tele_reader_close(reader);
+  tele_reader_close(other);
+}
+
+static void a_half_made_segment_is_given_time(void) {
+  int fd = open(test_segment_path(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  CHECK(fd >= 0);
+  tele_reader *reader;
+  CHECK_EQ(tele_reader_open(test_run(), &reader), -EAGAIN);
+  CHECK(ftruncate(fd, TELE_HEADER_BYTES) == 0);
+  CHECK_EQ(tele_reader_open(test_run(), &reader), -EAGAIN);
+  CHECK_EQ(tele_segment_remove_stale(test_run()), 0);
+  struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+  CHECK(futimens(fd, long_ago) == 0);
+  CHECK_EQ(tele_segment_remove_stale(test_run()), 1);
+  CHECK(!segment_exists());
+  CHECK_EQ(tele_reader_open(test_run(), &reader), -ENOENT);
+  close(fd);
+}
+
+/* Killed between the two stores of seq: the frame before is whole, the one that was begun is never seen. */
+static void a_writer_killed_in_a_slot_leaves_whole_frames(void) {
+  producing channel = {.ready = gate_make(), .go_on = gate_make()};
+  pid_t pid = start_child(publish_and_wait, &channel);
+  gate_pass(&channel.ready);
+  tele_reader *reader = open_reader();
+  CHECK_EQ(kill(pid, SIGSTOP), 0);
+  int fd = open(test_segment_path(), O_RDWR);
+  segment *mapped = mmap(NULL, TELE_HEADER_BYTES + 4 * 512, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(mapped != MAP_FAILED);
+  slot *begun = segment_slot(mapped, mapped->slot_bytes, 1);
+  atomic_store(&begun->words[0], 3);
+  memset(begun->payload, 0xee, 100);
+  kill_child(pid);
+  uint8_t buffer[1024];
+  uint64_t bytes;
+  CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 1);
+  CHECK_EQ(((tele_slot_header *)(void *)buffer)->frame, 1);
+  CHECK_EQ(buffer[TELE_SLOT_HEADER_BYTES + 100], 1);
+  CHECK_EQ(tele_reader_read(reader, 1, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 0);
+  /* Killed right after seq, before head: the same. */
+  atomic_store(&begun->words[0], 4);
+  CHECK_EQ(tele_reader_read(reader, 1, TELE_READ_NEXT, buffer, sizeof buffer, &bytes), 0);
+  /* Killed while it overwrote the newest frame of a ring that head says is there: no frame, and no hang. */
+  atomic_store(&mapped->head, 5);
+  CHECK_EQ(tele_reader_read(reader, 1, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 0);
+  tele_reader_close(reader);
+}
+
+static const test tests[] = {
+    {"a live run is not taken over", a_live_run_is_not_taken_over},
+    {"a killed run is dead and is replaced", a_killed_run_is_dead_and_is_replaced},
+    {"a dead run is removed", a_dead_run_is_removed},
+    {"readers in the owner's process keep its lock", readers_in_the_owners_process_keep_its_lock},
+    {"a fork of the owner neither publishes nor closes", a_fork_of_the_owner_neither_publishes_nor_closes},
+    {"a run in another pid namespace is alive", a_run_in_another_pid_namespace_is_alive},
+    {"a foreign run is dead after ten still seconds", a_foreign_run_is_dead_after_ten_still_seconds},
+    {"a half-made segment is given time", a_half_made_segment_is_given_time},
+    {"a writer killed in a slot leaves whole frames", a_writer_killed_in_a_slot_leaves_whole_frames},
+};
+SUITE(owner, tests);
