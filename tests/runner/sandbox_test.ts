@@ -19,13 +19,19 @@ Deno.test("sandbox: a process left behind is seen and ended", async () => {
   const sandbox = await Sandbox.create();
   // setsid: as a browser or a daemon would, it leaves its parent's session.
   const child = new Deno.Command("setsid", {
-    args: ["sleep", "600"],
+    args: ["sh", "-c", "echo started; read _"],
     env: sandbox.environment,
     clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
   }).spawn();
+  const output = child.stdout.getReader();
+  await output.read();
   assert.deepEqual(await kinds(sandbox), ["process"]);
   await sandbox.remove();
   assert.equal((await child.status).signal, "SIGKILL");
+  await output.cancel();
+  await child.stdin.close();
 });
 
 Deno.test("sandbox: a socket left behind is seen, a closed one is not", async () => {
