@@ -47,6 +47,13 @@ export class FramePool {
     return this.#free.pop() ?? new FrameBuffer(this.#bytesMax);
   }
 
+  copy(original: FrameBuffer): FrameBuffer {
+    const copy = this.take(original.messageBytes);
+    copy.bytes.set(original.message);
+    copy.messageBytes = original.messageBytes;
+    return copy;
+  }
+
   give(buffer: FrameBuffer): void {
     const fits = buffer.bytes.byteLength === this.#bytesMax;
     if (fits && this.#free.length < FREE_BUFFERS_MAX) this.#free.push(buffer);

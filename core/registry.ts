@@ -219,7 +219,7 @@ export class RunRegistry implements Disposable {
         return this.#logRefusal(runId, error.message);
     }
     const known = this.#runs.get(runId);
-    if (known?.failed && known.reason === error.message) return;
+    if (known?.failed) return;
     this.#logRefusal(runId, error.message);
     this.#runs.set(runId, Run.unreadable(runId, error.message, this.#nowMs()));
     this.#changed(runId);

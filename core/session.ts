@@ -1,5 +1,6 @@
 /** One viewer's session, whatever lane carries it: greeting, subscriptions, commands, input, acks. */
 
+import { getLogger } from "@logtape/logtape";
 import {
   type Bye,
   checkInputs,
@@ -15,13 +16,16 @@ import {
   WIRE_VERSION,
   WireError,
 } from "../proto/wire.ts";
-import { type Channel, CommandError } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
+import { CommandError } from "./control_desk.ts";
 import { parseCommand, parseHello, parseSubscribe } from "./messages.ts";
 import { Subscription } from "./subscription.ts";
 import type { Access, Authority } from "./tokens.ts";
 import type { Transport } from "./transport.ts";
 import { VERSION } from "./version.ts";
+
+const logger = getLogger(["telebridge", "sessions"]);
 
 const SUBSCRIPTIONS_MAX = 32;
 /** A viewer that leaves so many bytes of control messages unread is gone or hostile. */
@@ -86,8 +90,10 @@ export class Session {
     try {
       work();
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.fault(error.message);
+      if (error instanceof WireError) return this.fault(error.message);
+      // One viewer's message must not end the server, whatever it met.
+      logger.error`a viewer's message failed: ${error}`;
+      this.close({ reason: "the server failed; its log says more", retry: true });
     }
   }
 
@@ -167,7 +173,7 @@ export class Session {
       if (access !== "control") throw new CommandError("this token can watch, not touch");
       const watching = this.#watching.get(handle);
       if (watching === undefined) throw new CommandError(`nothing is watched as handle ${handle}`);
-      watching.channel.command(watching.subscription, command);
+      watching.channel.desk.command(watching.subscription, command);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       reply.ok = false;
@@ -187,7 +193,7 @@ export class Session {
     const watching = this.#watching.get(handle);
     if (access !== "control" || watching === undefined) return;
     this.#context.countInputEvents(events.byteLength / INPUT_BYTES);
-    watching.channel.input(watching.subscription, events);
+    watching.channel.desk.input(watching.subscription, events);
   }
 
   /** Sends the list of runs, encoded once for all sessions. */

@@ -184,7 +184,7 @@ function parseFile(
 function fromText(key: SettingKey, value: unknown): unknown {
   if (typeof value !== "string") return value;
   const type = SETTING_ROWS[key].schema.type;
-  if (type === "number") return value.trim() === "" ? NaN : Number(value);
+  if (type === "number") return /^\d+$/.test(value) ? Number(value) : value;
   if (type === "array") return value.split(",").map((name) => name.trim());
   if (type === "boolean") {
     if (["1", "true", "yes", "on"].includes(value.toLowerCase())) return true;
