@@ -1,0 +1,36 @@
+"""The structs of the Python client, and of its tests, are those of the C library."""
+
+import ctypes
+import unittest
+
+from native import HubEvent, InputRecord, SlotHeader, layout
+from telebridge import _library
+
+
+class Layout(unittest.TestCase):
+    def test_sizes_and_offsets(self) -> None:
+        structs = {
+            "tele_producer_options": _library.ProducerOptions,
+            "tele_frame": _library.Frame,
+            "tele_hud": _library.Hud,
+            "tele_controls": _library.Controls,
+            "tele_input": InputRecord,
+            "tele_status": _library.Status,
+            "tele_slot_header": SlotHeader,
+            "tele_hub_event": HubEvent,
+        }
+        native = layout()["structs"]
+        for name, struct in structs.items():
+            with self.subTest(name):
+                described = [getattr(struct, field) for field, *_ in struct._fields_]
+                fields = {
+                    field: {"offset": place.offset, "bytes": place.size}
+                    for (field, *_), place in zip(struct._fields_, described)
+                    if field != "reserved"
+                }
+                self.assertEqual(ctypes.sizeof(struct), native[name]["bytes"])
+                self.assertEqual(fields, native[name]["fields"])
+
+
+if __name__ == "__main__":
+    unittest.main()
