@@ -24,16 +24,22 @@ interface ActionProps {
   on?: boolean;
   /** Why it cannot be used now. */
   locked?: string | null;
+  /** Its icon says enough where there is little room. */
+  compact?: boolean;
   children: ComponentChildren;
 }
 
-function Action({ name, label, shortcut, onClick, on, locked, children }: ActionProps) {
+function Action(
+  { name, label, shortcut, onClick, on, locked, compact, children }: ActionProps,
+) {
   return (
     <button
       type="button"
       class="button"
       data-action={name}
+      data-compact={compact}
       onClick={onClick}
+      aria-label={label}
       aria-pressed={on}
       disabled={locked != null}
       aria-keyshortcuts={shortcut}
@@ -80,6 +86,7 @@ export function ActionBar({ model }: { model: RunModel }) {
         name="hud"
         label="Numbers"
         shortcut="h"
+        compact
         onClick={() => model.toggleHud()}
         on={model.hudVisible.value}
       >
@@ -89,6 +96,7 @@ export function ActionBar({ model }: { model: RunModel }) {
         name="overlay"
         label="Heat map"
         shortcut="o"
+        compact
         onClick={() => model.setOverlay({ visible: !model.overlay.value.visible })}
         on={model.overlay.value.visible}
       >
@@ -98,12 +106,19 @@ export function ActionBar({ model }: { model: RunModel }) {
         name="save"
         label="Save PNG"
         shortcut="s"
+        compact
         onClick={() => model.save()}
         locked={noPicture}
       >
         <SaveIcon />
       </Action>
-      <Action name="full-screen" label="Full screen" shortcut="f" onClick={toggleFullScreen}>
+      <Action
+        name="full-screen"
+        label="Full screen"
+        shortcut="f"
+        compact
+        onClick={toggleFullScreen}
+      >
         <FullScreenIcon />
       </Action>
     </div>

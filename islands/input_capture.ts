@@ -42,7 +42,7 @@ export function captureInput(
   on(canvas, "pointermove", sendPointer);
   on(canvas, "pointerdown", (event) => {
     event.preventDefault();
-    stage.focus();
+    stage.focus({ preventScroll: true });
     // The pointer stays the run's until the button is up, also outside of the picture.
     canvas.setPointerCapture(event.pointerId);
     sendPointer(event);
@@ -95,7 +95,7 @@ export function captureInput(
     });
   });
   sizes.observe(stage);
-  stage.focus();
+  stage.focus({ preventScroll: true });
 
   return () => {
     stop.abort();

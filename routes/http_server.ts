@@ -81,6 +81,8 @@ function setSecurityHeaders(app: App, exchange: Exchange, host: string): void {
     .header("x-frame-options", "DENY")
     .header("referrer-policy", "no-referrer")
     .header("cross-origin-opener-policy", "same-origin")
+    // With the line above the page is cross-origin isolated: its clock then ticks in 5 µs instead of 100 µs.
+    .header("cross-origin-embedder-policy", "require-corp")
     .header("cross-origin-resource-policy", "same-origin");
 }
 

@@ -1,9 +1,10 @@
 /**
  * Decides which frame is drawn, and draws it.
  *
- * Live (the default): the newest wins. A frame that arrives waits for the end of the tasks that are already due, and is
- * replaced when a newer one is among them; so at most one frame ever waits. Otherwise: every frame, in order, as it
- * comes; the server keeps few on their way.
+ * Live (the default): the newest wins. A frame that finds the worker idle is drawn at once. One that comes right behind
+ * a draw may have a newer one behind it: it waits for the end of the tasks that are already due, and is replaced when a
+ * newer one is among them; so at most one frame ever waits. Not live: every frame, in order, as it comes; the server
+ * keeps few on their way.
  */
 
 import {
@@ -15,6 +16,9 @@ import {
 import type { FramePool } from "./frame_pool.ts";
 import { pictureBytes } from "./pixels.ts";
 import type { OverlaySettings, Renderer } from "./renderer.ts";
+
+/** A frame that comes sooner after a draw than this was already there while it went on. */
+const BEHIND_MS = 1;
 
 /** A frame message in memory of its own. */
 export interface ReceivedFrame {
@@ -39,6 +43,7 @@ export class Presenter {
   #renderer: Renderer;
   #waiting: ReceivedFrame | null = null;
   #shown: ReceivedFrame | null = null;
+  #drawEndedAtMs = -Infinity;
   overlay: OverlaySettings = { visible: true, opacity: 0.5 };
   stayLive = true;
   framesReceived = 0;
@@ -56,13 +61,15 @@ export class Presenter {
   receive(bytes: Uint8Array<ArrayBuffer>, receivedAtMs: number): void {
     const header = decodeFrameHeader(bytes.subarray(HEAD_BYTES));
     this.framesReceived++;
+    const turnIsDue = this.#waiting !== null;
     if (this.#waiting !== null) {
       this.framesReplaced++;
       this.#giveBack(this.#waiting);
-      this.#waiting = null;
-    } else if (this.stayLive) this.#turn.port2.postMessage(null);
+    }
     this.#waiting = { bytes, header, receivedAtMs };
-    if (!this.stayLive) this.#drawWaiting();
+    const behind = performance.now() - this.#drawEndedAtMs < BEHIND_MS;
+    if (!this.stayLive || !(behind || turnIsDue)) this.#drawWaiting();
+    else if (!turnIsDue) this.#turn.port2.postMessage(null);
   }
 
   /** The frame on the screen. */
@@ -110,6 +117,7 @@ export class Presenter {
       this.#keep(frame);
       this.#options.onDrawn(frame, performance.now());
     } else this.#giveBack(frame);
+    this.#drawEndedAtMs = performance.now();
     this.#options.onDone(frameNumber);
   }
 

@@ -42,14 +42,14 @@ function setUp() {
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-Deno.test("presenter: live, the newest of the frames that are there wins", async () => {
+Deno.test("presenter: live, a frame is drawn at once, and of those behind it the newest wins", async () => {
   const { pool, drawn, done, presenter } = setUp();
-  for (const frame of [1, 2, 3]) presenter.receive(frameMessage(pool, frame), 0);
-  assert.deepEqual(drawn, []);
+  for (const frame of [1, 2, 3, 4]) presenter.receive(frameMessage(pool, frame), 0);
+  assert.deepEqual(drawn, [1]);
   await turn();
-  assert.deepEqual([drawn, done], [[3], [3]]);
+  assert.deepEqual([drawn, done], [[1, 4], [1, 4]]);
   const { framesReceived, framesShown, framesReplaced } = presenter;
-  assert.deepEqual([framesReceived, framesShown, framesReplaced], [3, 1, 2]);
+  assert.deepEqual([framesReceived, framesShown, framesReplaced], [4, 2, 2]);
   presenter.close();
 });
 
