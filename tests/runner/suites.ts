@@ -32,7 +32,13 @@ export const suites: readonly Suite[] = [
   denoTests("layers", 3, "tests/layers_test.ts", "tests/runner"),
   { name: "native", command: ["make", "-C", "native", "test"], minutesMax: 8, counted: "log" },
   denoTests("unit", 5, "tests/unit", "tests/viewer"),
-  { name: "python", command: ["tests/python/run.sh"], minutesMax: 8, counted: "log" },
+  {
+    name: "python",
+    command: ["tests/python/run.sh"],
+    minutesMax: 8,
+    counted: "log",
+    filterFlag: "-k",
+  },
   denoTests("system", 8, "tests/system"),
   denoTests("browser", 10, "tests/browser"),
   // Small sizes, whose figures mean little: this shows that no benchmark has rotted.

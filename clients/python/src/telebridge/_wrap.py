@@ -108,7 +108,8 @@ class _Show:
         run._meter.set("episode_return", float(self._returns.mean()))
         run._advance(self._steps, reward, self._episodes_begun)
         if is_due:
-            self._due_s = max(self._due_s + self._period_s, now_s)
+            is_late = now_s - self._due_s > self._period_s  # then the rhythm starts anew
+            self._due_s = (now_s if is_late else self._due_s) + self._period_s
             self._publish()
         if run.pausable and not run._ring.may_go_on():
             if not is_due:

@@ -1,0 +1,39 @@
+"""Runs the tests beside this file and counts them. run.sh calls it, in the virtual environment with the wheel."""
+
+import argparse
+import faulthandler
+import pathlib
+import sys
+import unittest
+
+import telebridge
+
+HERE = pathlib.Path(__file__).resolve().parent
+# A bound against hangs: then every thread's stack is printed, and the run ends.
+HANG_S = 400
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-k", metavar="TEXT", action="append", help="only tests whose names contain TEXT")
+    options = parser.parse_args()
+    package = pathlib.Path(telebridge.__file__).parent
+    if HERE.parents[1] in package.parents and "site-packages" not in package.parts:
+        raise SystemExit(f"telebridge is {package}, not the installed wheel")
+
+    faulthandler.dump_traceback_later(HANG_S, exit=True)
+    sys.path.insert(0, str(HERE))
+    loader = unittest.TestLoader()
+    if options.k:
+        loader.testNamePatterns = [f"*{text}*" for text in options.k]
+    result = unittest.TextTestRunner(sys.stdout, verbosity=2).run(loader.discover(str(HERE)))
+    for test, reason in result.skipped:
+        print(f"SKIP: {test}: {reason}")
+    broken = {test.id().split(" ")[0] for test, _ in result.failures + result.errors}
+    passed = result.testsRun - len(broken) - len(result.skipped)
+    print(f"{passed} passed, {len(broken)} failed, {len(result.skipped)} skipped")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
