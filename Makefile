@@ -6,9 +6,10 @@ MAKEFLAGS += --no-print-directory
 DENO := .tools/deno
 export DENO_NO_UPDATE_CHECK := 1
 
-# What `setup` installs: enough to run, or enough to test too (tools/setup.sh).
+# What `setup` installs: as much as the target takes (tools/setup.sh).
 SETUP := run
-test bench ok examples wheel: SETUP := test
+wheel examples: SETUP := python
+test bench: SETUP := test
 
 # The browser's bundles are made anew when one of these has changed.
 BUNDLE_SOURCES := deno.json deno.lock tools/bundle.ts \
@@ -28,7 +29,11 @@ setup: ## install what is missing: Deno, npm and Debian packages (nothing twice)
 
 .PHONY: wheel
 wheel: build ## build the Python package into clients/python/dist
-	@$(MAKE) -C clients/python wheel
+	@$(MAKE) --silent -C clients/python wheel
+
+.PHONY: examples
+examples: wheel ## install that package and Gymnasium into .tools/python, where examples/ run
+	@tools/python_venv.sh gymnasium
 
 ##@ To work on it
 .PHONY: test

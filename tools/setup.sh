@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what telebridge needs, and nothing twice:
-#   tools/setup.sh run    what `make run` needs: Deno, the packages of deno.lock, a C compiler
-#   tools/setup.sh test   that, and what only the tests need: Chromium, sanitizers, Python
+#   tools/setup.sh run      what `make run` needs: Deno, the packages of deno.lock, a C compiler
+#   tools/setup.sh python   that, and what builds and runs the Python client
+#   tools/setup.sh test     that, and what only the tests need: Chromium, sanitizers
 # Everything lands in the project (.tools/), in Deno's shared cache, or in Debian's packages.
 # With all of it there this takes a tenth of a second and needs no network.
 set -eu
@@ -9,8 +10,8 @@ cd "$(dirname "$0")/.."
 
 deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
 packages_run="gcc libc6-dev libyuv-dev libjpeg62-turbo-dev"
-packages_test="chromium clang-14 libclang-rt-14-dev git iproute2 procps python3 python3-numpy
-  python3-pip python3-setuptools python3-venv python3-wheel"
+packages_python="python3 python3-numpy python3-pip python3-setuptools python3-venv python3-wheel"
+packages_test="chromium clang-14 libclang-rt-14-dev git iproute2"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {
@@ -87,8 +88,9 @@ install_packages() {
 
 case ${1:-run} in
   run) packages=$packages_run ;;
-  test) packages="$packages_run $packages_test" ;;
-  *) fail "unknown level \"$1\": say run or test" ;;
+  python) packages="$packages_run $packages_python" ;;
+  test) packages="$packages_run $packages_python $packages_test" ;;
+  *) fail "unknown level \"$1\": say run, python or test" ;;
 esac
 
 deno_found=yes
