@@ -74,6 +74,7 @@ function shell(app: App, title: string, island: string, props: unknown): string 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title)}</title>
+<link rel="icon" href="${app.assets.url("favicon.svg")}">
 <link rel="stylesheet" href="${app.assets.url("style.css")}">
 <script type="application/json" id="props">${scriptJson(props)}</script>
 <script type="module" src="${app.assets.url("main.js")}"></script>

@@ -1,5 +1,6 @@
 /**
- * Bundles what the browser loads into dist/assets: the islands, the viewer worker and the styles.
+ * Bundles what the browser loads into dist/assets: the islands, the viewer worker, the
+ * styles and the icon.
  *
  *     deno run --allow-all tools/bundle.ts
  */
@@ -29,4 +30,5 @@ if (import.meta.main) {
   await bundleScript("islands/main.tsx", `${ASSETS_DIR}/main.js`);
   await bundleScript("viewer/worker.ts", `${ASSETS_DIR}/worker.js`);
   await joinStyles(`${ASSETS_DIR}/style.css`);
+  await Deno.copyFile("islands/favicon.svg", `${ASSETS_DIR}/favicon.svg`);
 }
