@@ -6,9 +6,8 @@ import type { Library } from "../ffi/library.ts";
 import { Owner, type RingReader } from "../ffi/reader.ts";
 import { messageOf } from "./errors.ts";
 import { Run } from "./run.ts";
+import { segmentRunIds, type WatchSegments } from "./segments.ts";
 
-const SEGMENTS_DIR = "/dev/shm";
-const SEGMENT_PATTERN = /^mosaic\.run\.([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.fastlane$/;
 /** Status of every run. */
 const TICK_MS = 1_000;
 /** The watch tells at once; the scan is for what it missed. */
@@ -36,18 +35,20 @@ export interface RunListener {
 export class RunRegistry implements Disposable {
   readonly #library: Library;
   readonly #nowMs: () => number;
+  readonly #watch: WatchSegments;
   readonly #listeners: RunListener[] = [];
   readonly #runs = new Map<string, Run>();
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #refusalsLogged = new Set<string>();
-  #watcher: Deno.FsWatcher | null = null;
+  #watcher: Disposable | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   #ticks = 0;
   #staleRemoved = 0;
 
-  constructor(options: { library: Library; nowMs: () => number }) {
+  constructor(options: { library: Library; nowMs: () => number; watch: WatchSegments }) {
     this.#library = options.library;
     this.#nowMs = options.nowMs;
+    this.#watch = options.watch;
   }
 
   /** Listeners are called in the order in which they came. */
@@ -59,15 +60,7 @@ export class RunRegistry implements Disposable {
   start(): void {
     this.scan();
     this.#timer = setInterval(() => this.tick(), TICK_MS);
-    try {
-      this.#watcher = Deno.watchFs(SEGMENTS_DIR, { recursive: false });
-    } catch (error) {
-      logger.warn`cannot watch ${SEGMENTS_DIR} (${
-        messageOf(error)
-      }): new runs are found within 3 s`;
-      return;
-    }
-    this.#follow(this.#watcher);
+    this.#watcher = this.#watch((runId) => this.look(runId));
   }
 
   get(runId: string): Run | null {
@@ -84,16 +77,6 @@ export class RunRegistry implements Disposable {
     return this.#staleRemoved;
   }
 
-  async #follow(watcher: Deno.FsWatcher): Promise<void> {
-    for await (const event of watcher) {
-      if (event.kind === "access") continue;
-      for (const path of event.paths) {
-        const runId = runIdOf(path.slice(SEGMENTS_DIR.length + 1));
-        if (runId !== null) this.look(runId);
-      }
-    }
-  }
-
   /** Reads every run's status; now and then scans the directory. */
   tick(): void {
     for (const run of this.#runs.values()) {
@@ -105,9 +88,7 @@ export class RunRegistry implements Disposable {
 
   scan(): void {
     const present = new Set<string>();
-    for (const entry of Deno.readDirSync(SEGMENTS_DIR)) {
-      const runId = runIdOf(entry.name);
-      if (runId === null) continue;
+    for (const runId of segmentRunIds()) {
       present.add(runId);
       if (this.#runs.get(runId)?.reader == null) this.#open(runId, NOT_READY_RETRIES_MAX);
     }
@@ -234,12 +215,8 @@ export class RunRegistry implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     for (const retry of this.#retries.values()) clearTimeout(retry);
-    this.#watcher?.close();
+    this.#watcher?.[Symbol.dispose]();
     for (const run of this.#runs.values()) run.reader?.[Symbol.dispose]();
     this.#runs.clear();
   }
-}
-
-function runIdOf(fileName: string): string | null {
-  return SEGMENT_PATTERN.exec(fileName)?.[1] ?? null;
 }

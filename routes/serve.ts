@@ -10,6 +10,7 @@ import { bracketed, HostRules, reachableNames } from "../core/hosts.ts";
 import { Metrics } from "../core/metrics.ts";
 import { randomHex } from "../core/random.ts";
 import { RunRegistry } from "../core/registry.ts";
+import { watchSegments } from "../core/segments.ts";
 import { Sessions } from "../core/sessions.ts";
 import type { Settings } from "../core/settings.ts";
 import { summarize } from "../core/summaries.ts";
@@ -64,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const tls = await loadTls(settings, options.dataDir, names, startedAtMs);
 
   const metrics = new Metrics();
-  const registry = new RunRegistry({ library, nowMs: Date.now });
+  const registry = new RunRegistry({ library, nowMs: Date.now, watch: watchSegments });
   const channels = new Channels({ library, registry, metrics });
   const authority = new Authority({ ...options, nowMs: Date.now });
   const runs = () => summarize(registry, channels, Date.now());

@@ -26,7 +26,7 @@ Deno.test("hosts: others are not, whatever they resolve to or look like", () => 
     "127.0.0.1:port",
     "::1",
   ];
-  for (const host of strangers) assert(!rules().allowsHost(host), host);
+  for (const host of strangers) assert(!rules().allowsHost(host), `${host}`);
 });
 
 Deno.test("hosts: --allow-host adds a name, without regard to case", () => {
