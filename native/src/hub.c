@@ -238,13 +238,16 @@ static void after_sleep(tele_hub *hub, const struct epoll_event *ready, int read
   }
 }
 
-/* epoll_wait() with a deadline in ns: a frame's turn (not_before_ns) comes between two ms. */
+/* Sleeps until something is ready or the deadline, which falls between two ms where a frame has its turn. */
 static int sleep_on(const tele_hub *hub, uint64_t until_ns, struct epoll_event *ready) {
   uint64_t now_ns = clock_mono_ns();
   struct timespec duration = timespec_of_ns(until_ns > now_ns ? until_ns - now_ns : 0);
-  struct pollfd epoll = {.fd = hub->epoll_fd, .events = POLLIN};
-  if (ppoll(&epoll, 1, &duration, NULL) <= 0) return 0;
-  int ready_count = epoll_wait(hub->epoll_fd, ready, EPOLL_EVENTS, 0);
+  int ready_count = epoll_pwait2(hub->epoll_fd, ready, EPOLL_EVENTS, &duration, NULL);
+  if (ready_count < 0 && errno == ENOSYS) { /* before Linux 5.11 */
+    struct pollfd epoll = {.fd = hub->epoll_fd, .events = POLLIN};
+    ppoll(&epoll, 1, &duration, NULL);
+    ready_count = epoll_wait(hub->epoll_fd, ready, EPOLL_EVENTS, 0);
+  }
   return ready_count < 0 ? 0 : ready_count;
 }
 
