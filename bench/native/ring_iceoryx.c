@@ -127,6 +127,8 @@ static void read_both(const char *run_id, int size_index, size_t turns, uint64_t
     read_ring(hub, reader, frames_before + turn, buffer, buffer_bytes, &results->ring_ns[turn]);
     read_iceoryx(waiting, subscriber, buffer, bytes, &results->iceoryx_ns[turn]);
   }
+  tele_hub_destroy(hub);
+  tele_controller_close(controller);
   exit(0);
 }
 

@@ -76,6 +76,8 @@ static void receive(const char *run_id, const bare_lane *lane, uint64_t bytes, s
     receive_ring(hub, reader, turn + 1, buffer, buffer_bytes, &results->ring_ns[turn]);
   }
   tele_reader_counters(reader, &results->reads, &results->retries);
+  tele_hub_destroy(hub);
+  tele_controller_close(controller);
   exit(0);
 }
 

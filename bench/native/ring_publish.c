@@ -107,7 +107,7 @@ static void nobody_waits(const bench_options *options, frame_size size, const te
 
 #define SPACED_CALLS_MAX 1000
 
-/* Waits for frames of the run with the hub, for ever. */
+/* Waits for frames of the run with the hub, until the run is closed. */
 static void wait_for_frames(const char *run_id) {
   tele_reader *reader;
   tele_controller *controller;
@@ -116,11 +116,13 @@ static void wait_for_frames(const char *run_id) {
   bench_check(tele_controller_open(reader, &controller), "controller");
   bench_check(tele_hub_create(&hub), "hub");
   bench_check(tele_hub_add(hub, 1, reader, controller), "hub");
-  for (uint64_t after = 0;;) {
-    tele_hub_event event;
+  tele_hub_event event = {.kind = TELE_HUB_FRAME};
+  for (uint64_t after = 0; event.kind != TELE_HUB_CLOSED;) {
     tele_hub_arm(hub, 1, after, 0);
     if (tele_hub_next(hub, 1000, &event, 1) == 1 && event.kind == TELE_HUB_FRAME) after = event.head;
   }
+  tele_hub_destroy(hub);
+  tele_controller_close(controller);
 }
 
 static double timed_publish(tele_producer *producer, const tele_frame *frame) {
@@ -139,7 +141,10 @@ static void somebody_waits(const bench_options *options, frame_size size, const 
   int bare[2];
   if (socketpair(AF_UNIX, SOCK_DGRAM, 0, bare) < 0) bench_check(-1, "socketpair");
   pid_t waiter = fork();
-  if (waiter == 0) wait_for_frames(run_id);
+  if (waiter == 0) {
+    wait_for_frames(run_id);
+    _exit(0);
+  }
   pid_t receiver = fork();
   if (receiver == 0) {
     for (uint64_t head;;) {
@@ -159,14 +164,13 @@ static void somebody_waits(const bench_options *options, frame_size size, const 
     if (send(bare[0], &start_ns, sizeof start_ns, MSG_DONTWAIT) < 0) bench_check(-1, "send");
     bare_ns[i] = ns_since(start_ns);
   }
-  kill(waiter, SIGKILL);
+  tele_producer_close(alone);
+  tele_producer_close(waited); /* which ends the waiter */
   kill(receiver, SIGKILL);
   while (wait(NULL) > 0) {
   }
   close(bare[0]);
   close(bare[1]);
-  tele_producer_close(alone);
-  tele_producer_close(waited);
   double alone_p50 = bench_quantile(alone_ns, calls, 0.5), waited_p50 = bench_quantile(waited_ns, calls, 0.5);
   char what[200], measured[200], against[200];
   snprintf(what, sizeof what, "publish %u x %u x %u, a waiter asleep", size.width, size.height, size.channels);

@@ -103,6 +103,8 @@ class Pause(RunTest):
         self.assertLess(time.monotonic() - killed_s, 2.0 + 1.0)
         trainer.wait_for_steps(20)
         self.assertGreater(trainer.run.frames_published, at, "its rate cap is gone too")
+        with controlling(self.run_id):
+            pass  # the next one takes over the socket that it left, and removes it
 
     def test_the_picture_that_a_person_paused_at_is_shown_in_spite_of_the_cap(self) -> None:
         with telebridge.init(self.run_id) as run:
