@@ -3,6 +3,7 @@
 #   tools/setup.sh run      what `make run` needs: Deno, the packages of deno.lock, a C compiler
 #   tools/setup.sh python   that, and what builds and runs the Python client
 #   tools/setup.sh test     that, and what only the tests need: Chromium, sanitizers
+#   tools/setup.sh bench    that, and iceoryx, which the benchmarks are measured beside
 # Everything lands in the project (.tools/), in Deno's shared cache, or in Debian's packages.
 # With all of it there this takes a tenth of a second and needs no network.
 set -eu
@@ -12,6 +13,7 @@ deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
 packages_run="gcc libc6-dev libyuv-dev libjpeg62-turbo-dev"
 packages_python="python3 python3-numpy python3-pip python3-setuptools python3-venv python3-wheel"
 packages_test="chromium clang-14 libclang-rt-14-dev git iproute2"
+packages_bench="iceoryx libiceoryx-binding-c-dev"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {
@@ -90,7 +92,8 @@ case ${1:-run} in
   run) packages=$packages_run ;;
   python) packages="$packages_run $packages_python" ;;
   test) packages="$packages_run $packages_python $packages_test" ;;
-  *) fail "unknown level \"$1\": say run, python or test" ;;
+  bench) packages="$packages_run $packages_python $packages_test $packages_bench" ;;
+  *) fail "unknown level \"$1\": say run, python, test or bench" ;;
 esac
 
 deno_found=yes
