@@ -41,6 +41,12 @@ export function formatAge(ageMs: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+/** A server's message as a sentence: "the worker died" becomes "The worker died." */
+export function formatSentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
+
 function minus(text: string): string {
   return text.replaceAll("-", "−");
 }

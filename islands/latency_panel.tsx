@@ -42,7 +42,7 @@ export function LatencyPanel({ model }: { model: RunModel }) {
         <summary>By stage</summary>
         <StageTable latency={latency} />
         <p class="muted small">
-          Last 10 s, in ms. Clocks agree to ±{formatMs(halved(status?.roundTripMs ?? null))} ms.
+          Last 10 s, in ms; clocks agree to ±{formatMs(halved(status?.roundTripMs ?? null))}
         </p>
       </details>
       <dl class="rows">

@@ -73,7 +73,7 @@ function RunPage({ model }: { model: RunModel }) {
         }
       >
         <h1 class="run-name" title={model.run}>{model.run}</h1>
-        <PhaseChip phase={phaseOf(model)} />
+        {model.connected.value && <PhaseChip phase={phaseOf(model)} />}
       </AppBar>
       {fatal !== null && <main class="runs-page">{fatal}</main>}
       <main class="run-page" hidden={fatal !== null}>

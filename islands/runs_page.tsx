@@ -6,6 +6,7 @@ import type { RunSummary } from "../proto/wire.ts";
 import { AppBar } from "./app_bar.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
 import { EmptyRuns } from "./empty_runs.tsx";
+import { formatSentence } from "./format.ts";
 import { BrokenNotice, Notice, RefusedNotice, UnauthorisedNotice } from "./notice.tsx";
 import { RunCard } from "./run_card.tsx";
 import { sortRuns } from "./run_order.ts";
@@ -55,7 +56,7 @@ function RunsBody({ client, runs, phase }: RunsBodyProps) {
   const lost = phase === "reconnecting" && (
     <Notice state="reconnecting" title="The server cannot be reached">
       <p>
-        {reason}. This page tries again by itself
+        {formatSentence(reason ?? "the connection was lost")} This page tries again by itself
         {runs === null ? "." : "; what stands below is from before."}
       </p>
     </Notice>

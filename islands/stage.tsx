@@ -1,11 +1,12 @@
 /** The stage: the picture as large as fits, the HUD over it, and words where there is no live picture. */
 
 import { useEffect, useRef } from "preact/hooks";
-import { forcedByAddress } from "./viewer_client.ts";
+import { formatSentence } from "./format.ts";
 import { Hud } from "./hud.tsx";
 import { captureInput } from "./input_capture.ts";
 import { Notice } from "./notice.tsx";
 import type { RunModel } from "./run_model.ts";
+import { forcedByAddress } from "./viewer_client.ts";
 
 const STAGE_ID = "stage";
 /** Pictures up to this width are scaled up with sharp pixels: their pixels are what people look at. */
@@ -75,7 +76,7 @@ function StageNotice({ model }: { model: RunModel }) {
   if (connection.phase === "reconnecting") {
     return (
       <Notice state="reconnecting" title="Reconnecting">
-        <p>{connection.reason}.{pictureKept}</p>
+        <p>{formatSentence(connection.reason ?? "the connection was lost")}{pictureKept}</p>
       </Notice>
     );
   }
@@ -92,21 +93,21 @@ function StageNotice({ model }: { model: RunModel }) {
   if (state.phase === "ended") {
     return (
       <Notice state="ended" title="The run has ended">
-        <p>{state.message ?? "Its worker finished."}{pictureKept}</p>
+        <p>{formatSentence(state.message ?? "its worker finished")}{pictureKept}</p>
       </Notice>
     );
   }
   if (state.phase === "error") {
     return (
       <Notice state="error" title="This run cannot be shown" urgent>
-        <p>{state.message}</p>
+        <p>{formatSentence(state.message ?? "the server gave no reason")}</p>
       </Notice>
     );
   }
   if (status?.drawError) {
     return (
       <Notice state="draw-error" title="The picture cannot be drawn" urgent>
-        <p>{status.drawError}</p>
+        <p>{formatSentence(status.drawError)}</p>
       </Notice>
     );
   }

@@ -1,4 +1,4 @@
-/** A run's newest picture as a small JPEG, fetched anew now and then while the page is seen. */
+/** A run's newest picture as a small JPEG, fetched anew now and then while the page is seen. The last one is kept. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -8,36 +8,40 @@ const REFRESH_MS = 2_000;
 
 interface ThumbnailProps {
   runId: string;
-  /** The picture changes. */
+  /** There is a picture, and it changes. */
   moving: boolean;
-  /** There is a picture at all. */
-  present: boolean;
 }
 
-export function Thumbnail({ runId, moving, present }: ThumbnailProps) {
-  const fetched = useSignal(0);
-  const failed = useSignal(false);
+export function Thumbnail({ runId, moving }: ThumbnailProps) {
+  /** URL of a blob. */
+  const source = useSignal<string | null>(null);
   useEffect(() => {
     if (!moving) return;
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible") fetched.value++;
-    }, REFRESH_MS);
+    const refresh = async () => {
+      if (document.visibilityState !== "visible") return;
+      const jpeg = await fetchThumbnail(runId);
+      if (jpeg === null) return;
+      if (source.value !== null) URL.revokeObjectURL(source.value);
+      source.value = URL.createObjectURL(jpeg);
+    };
+    refresh();
+    const timer = setInterval(refresh, REFRESH_MS);
     return () => clearInterval(timer);
   }, [moving]);
-  const source = `/runs/${encodeURIComponent(runId)}/frame.jpg?n=${fetched.value}`;
   return (
     <div class="thumbnail">
       <BridgeIcon />
-      {present && (
-        <img
-          src={source}
-          alt=""
-          loading="lazy"
-          hidden={failed.value}
-          onLoad={() => failed.value = false}
-          onError={() => failed.value = true}
-        />
-      )}
+      {source.value !== null && <img src={source.value} alt="" />}
     </div>
   );
+}
+
+/** null when there is none now: the run has no frame yet, or the server is away. */
+async function fetchThumbnail(runId: string): Promise<Blob | null> {
+  try {
+    const response = await fetch(`/runs/${encodeURIComponent(runId)}/frame.jpg?quality=70`);
+    return response.ok ? await response.blob() : null;
+  } catch {
+    return null;
+  }
 }

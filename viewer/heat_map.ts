@@ -16,7 +16,7 @@ const VIRIDIS = [
   [-5.435455855934631, 4.645852612178535, 26.3124352495832],
 ] as const;
 
-/** 256 opaque RGBA colours, for heat 0 to 255. */
+/** 256 RGBA colours. Heat 0 is transparent: nothing is known there, so the picture alone is shown; others are opaque. */
 export function heatColours(): Uint8Array<ArrayBuffer> {
   const colours = new Uint8Array(256 * 4);
   for (let heat = 0; heat < 256; heat++) {
@@ -24,7 +24,7 @@ export function heatColours(): Uint8Array<ArrayBuffer> {
       const value = VIRIDIS.reduceRight((sum, row) => sum * (heat / 255) + row[channel]!, 0);
       colours[heat * 4 + channel] = Math.round(Math.min(1, Math.max(0, value)) * 255);
     }
-    colours[heat * 4 + 3] = 255;
+    colours[heat * 4 + 3] = heat === 0 ? 0 : 255;
   }
   return colours;
 }

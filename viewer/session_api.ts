@@ -16,7 +16,11 @@ export async function fetchSessionOffer(
   origin: string,
   signal: AbortSignal,
 ): Promise<SessionOffer> {
-  const response = await fetch(`${origin}/api/session`, { cache: "no-store", signal });
+  const response = await fetch(`${origin}/api/session`, { cache: "no-store", signal }).catch(() => {
+    // Browsers say no more than "Failed to fetch".
+    signal.throwIfAborted();
+    throw new Error("the server does not answer");
+  });
   if (response.status === 401 || response.status === 403) {
     throw new UnauthorisedError("the server does not accept this page's token");
   }

@@ -72,7 +72,8 @@ void main() {
   if (u_heatOpacity > 0.0) {
     ivec2 cell = (2 * at + 1) * u_heatSize / (2 * u_size);
     int heat = int(texelFetch(u_heat, cell, 0).r * 255.0 + 0.5);
-    rgb = mix(rgb, texelFetch(u_heatColours, ivec2(heat, 0), 0).rgb, u_heatOpacity);
+    vec4 heatColour = texelFetch(u_heatColours, ivec2(heat, 0), 0);
+    rgb = mix(rgb, heatColour.rgb, u_heatOpacity * heatColour.a);
   }
   colour = vec4(rgb, 1);
 }`;
