@@ -30,7 +30,7 @@ class Corridor:
 
     def render(self):
         self.renders += 1
-        return np.full((6, 8, 3), self.place, np.uint8)
+        return np.full((6, 8, 3), self.place % 256, np.uint8)
 
     def close(self):
         self.closed = True

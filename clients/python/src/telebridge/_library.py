@@ -8,6 +8,7 @@ import functools
 import os
 import pathlib
 from ctypes import POINTER, Structure, c_char_p, c_double, c_float, c_int, c_uint32, c_uint64, c_void_p
+from typing import Any, Dict, List, Tuple
 
 FORMAT_RGB8 = 1
 FORMAT_RGBA8 = 2
@@ -96,7 +97,7 @@ OWNER_ALIVE = 1
 
 # name: (result, arguments). They return at once and are called with the interpreter's lock held: giving it up and
 # taking it back costs more than they do, and may cost 5 ms when another thread is busy.
-_FUNCTIONS = {
+_FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "tele_version": (c_char_p, []),
     "tele_error_message": (c_char_p, []),
     "tele_clock_mono_ns": (c_uint64, []),
@@ -134,7 +135,7 @@ class Library:
 
     @property
     def version(self) -> str:
-        return self.quick.tele_version().decode()
+        return str(self.quick.tele_version().decode())
 
     def error(self, code: int) -> TelebridgeError:
         """The exception for a negative result of the call that this thread made last."""

@@ -86,7 +86,7 @@ class Ring:
         self._hud_reference = ctypes.byref(self._hud)
         self._controls = Controls()
         self._controls_reference = ctypes.byref(self._controls)
-        self._close_at_exit: Optional[weakref.finalize] = None
+        self._close_at_exit: Optional["weakref.finalize[..., Ring]"] = None
         _open_rings.add(self)
 
     def publish(
@@ -131,12 +131,12 @@ class Ring:
         with self.lock:
             if self._producer is None or self.forked:
                 return True
-            return self._quick.tele_producer_wants_frame(self._producer) == 1
+            return bool(self._quick.tele_producer_wants_frame(self._producer))
 
     def set_hud(self, values: HudValues) -> None:
         """Shows these numbers; before the first picture they wait for it."""
         with self.lock:
-            self._hud.__init__(*values)  # fills the struct in one call
+            Hud.__init__(self._hud, *values)  # fills the struct in one call
             if self._producer is not None and not self.forked:
                 self._quick.tele_producer_set_hud(self._producer, self._hud_reference)
 
@@ -145,14 +145,14 @@ class Ring:
         with self.lock:
             if self._producer is None or self.forked:
                 return True
-            return self._quick.tele_producer_gate(self._producer, 0) == 1
+            return bool(self._quick.tele_producer_gate(self._producer, 0))
 
     def pause_requested(self) -> bool:
         with self.lock:
             if self._producer is None or self.forked:
                 return False
             self._quick.tele_producer_controls(self._producer, self._controls_reference)
-            return self._controls.pause_requested == 1
+            return bool(self._controls.pause_requested)
 
     def take_inputs(self) -> List[InputRecord]:
         """All events that wait, oldest first."""

@@ -170,7 +170,7 @@ def _shown_class(base: Any) -> Any:
             return result
 
         def step(self, action: Any) -> Tuple[Any, ...]:
-            result = super().step(action)
+            result: Tuple[Any, ...] = super().step(action)
             _, reward, terminated, truncated = result[:4]
             self._show.after_step(reward, terminated, truncated)
             return result
