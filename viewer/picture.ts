@@ -48,6 +48,7 @@ export class Picture {
       ? new RendererWebGl(options.canvas, () => this.#presenter.redraw())
       : new Renderer2d(options.canvas);
     this.#presenter = new Presenter(this.#renderer, {
+      nowMs: () => performance.now(),
       pool,
       onDrawn: (frame, drawnAtMs) => this.#measure(frame, drawnAtMs),
       onDone: (frame) =>

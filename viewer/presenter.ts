@@ -28,6 +28,8 @@ export interface ReceivedFrame {
 }
 
 export interface PresenterOptions {
+  /** The page's clock, ms. */
+  nowMs(): number;
   pool: FramePool;
   /** A new frame was drawn. */
   onDrawn(frame: ReceivedFrame, drawnAtMs: number): void;
@@ -67,7 +69,7 @@ export class Presenter {
       this.#giveBack(this.#waiting);
     }
     this.#waiting = { bytes, header, receivedAtMs };
-    const behind = performance.now() - this.#drawEndedAtMs < BEHIND_MS;
+    const behind = this.#options.nowMs() - this.#drawEndedAtMs < BEHIND_MS;
     if (!this.stayLive || !(behind || turnIsDue)) this.#drawWaiting();
     else if (!turnIsDue) this.#turn.port2.postMessage(null);
   }
@@ -115,9 +117,9 @@ export class Presenter {
     } else if (this.#draw(frame, this.overlay)) {
       this.framesShown++;
       this.#keep(frame);
-      this.#options.onDrawn(frame, performance.now());
+      this.#options.onDrawn(frame, this.#options.nowMs());
     } else this.#giveBack(frame);
-    this.#drawEndedAtMs = performance.now();
+    this.#drawEndedAtMs = this.#options.nowMs();
     this.#options.onDone(frameNumber);
   }
 

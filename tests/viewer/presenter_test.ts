@@ -31,13 +31,15 @@ function setUp() {
     draw: (header) => void drawn.push(header.frame),
     readPixels: () => new Uint8Array(WIDTH * HEIGHT * 4),
   };
+  const clock = { nowMs: 0 };
   const presenter = new Presenter(renderer, {
+    nowMs: () => clock.nowMs,
     pool,
     onDrawn() {},
     onDone: (frame) => done.push(frame),
     onError: (message) => errors.push(message),
   });
-  return { pool, drawn, done, errors, renderer, presenter };
+  return { pool, drawn, done, errors, renderer, presenter, clock };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -50,6 +52,16 @@ Deno.test("presenter: live, a frame is drawn at once, and of those behind it the
   assert.deepEqual([drawn, done], [[1, 4], [1, 4]]);
   const { framesReceived, framesShown, framesReplaced } = presenter;
   assert.deepEqual([framesReceived, framesShown, framesReplaced], [4, 2, 2]);
+  presenter.close();
+});
+
+Deno.test("presenter: live, frames that find the worker idle never wait", () => {
+  const { pool, drawn, presenter, clock } = setUp();
+  for (const frame of [1, 2, 3]) {
+    presenter.receive(frameMessage(pool, frame), 0);
+    clock.nowMs += 16;
+  }
+  assert.deepEqual(drawn, [1, 2, 3]);
   presenter.close();
 });
 
