@@ -5,8 +5,17 @@ import type { Settings } from "./settings.ts";
 
 const encoder = new TextEncoder();
 
+/** Texts as they are, but for what could forge a line or command a terminal: some of them come from viewers. */
+function printable(value: unknown): string {
+  const text = typeof value === "string" ? value : Deno.inspect(value);
+  // deno-lint-ignore no-control-regex -- these are what it is about
+  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  }).replaceAll("\n", "\n  ");
+}
+
 export async function configureLogging(level: Settings["logLevel"]): Promise<void> {
-  const format = getTextFormatter({ timestamp: "time", level: "full" });
+  const format = getTextFormatter({ timestamp: "time", level: "full", value: printable });
   await configure({
     reset: true,
     sinks: {

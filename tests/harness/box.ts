@@ -30,6 +30,11 @@ export class TestBox implements AsyncDisposable {
     return { TELEBRIDGE_RUNTIME_DIR: `${this.folder}/runtime`, NO_COLOR: "1" };
   }
 
+  /** Lets this process be one of the box's, for tests that publish by themselves. */
+  enter(): void {
+    for (const [name, value] of Object.entries(this.environment)) Deno.env.set(name, value);
+  }
+
   /** A run's id that is used nowhere else on this machine. */
   runId(name: string): string {
     return `${name}-${crypto.randomUUID().slice(0, 8)}`;

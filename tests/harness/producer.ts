@@ -55,6 +55,10 @@ export class TestProducer {
     return producer;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Closes the run cleanly. */
   stop(): Promise<void> {
     return this.#end("SIGTERM");

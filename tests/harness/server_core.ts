@@ -120,7 +120,7 @@ export class ServerCore implements AsyncDisposable {
 
   /** Sockets are in the box's folder. */
   static create(box: TestBox, options: ServerCoreOptions = {}): ServerCore {
-    for (const [name, value] of Object.entries(box.environment)) Deno.env.set(name, value);
+    box.enter();
     return new ServerCore(options);
   }
 
