@@ -53,7 +53,8 @@ static void paint_sky(canvas *canvas) {
     for (int x = 0; x < canvas->width; x++) {
       /* Half a level of noise hides the bands of a smooth gradient in 8 bits. */
       const float noise = ((float)random_unit(&dither) - 0.5f) / 255;
-      canvas_pixel(canvas, x, y, (colour){shade.r + noise, shade.g + noise, shade.b + noise, 1});
+      canvas_pixel(canvas, x, y,
+                   (colour){fminf(1, shade.r + noise), fminf(1, shade.g + noise), fminf(1, shade.b + noise), 1});
     }
   }
 }

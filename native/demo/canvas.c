@@ -25,6 +25,7 @@ colour colour_from_hex(uint32_t rgb, float opacity) {
 }
 
 colour colour_mix(colour from, colour to, float share) {
+  share = clamp_unit(share);
   return (colour){from.r + (to.r - from.r) * share, from.g + (to.g - from.g) * share,
                   from.b + (to.b - from.b) * share, from.a + (to.a - from.a) * share};
 }

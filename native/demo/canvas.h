@@ -25,6 +25,7 @@ typedef struct point {
 } point;
 
 colour colour_from_hex(uint32_t rgb, float opacity);
+/* From one colour (share 0) to another (share 1); what is beyond either is that one. */
 colour colour_mix(colour from, colour to, float share);
 
 void canvas_pixel(canvas *canvas, int x, int y, colour colour);
