@@ -34,14 +34,14 @@ int learner_choose(const learner *learner, const mountain_car *car, random_sourc
   cell at = cell_of(car);
   const double *values = learner->values[at.row][at.column];
   double best = best_value(values);
-  int tied[MOUNTAIN_ACTIONS];
-  int ties = 0;
+  int chosen = 0;
+  unsigned ties = 0;
   for (int action = 0; action < MOUNTAIN_ACTIONS; action++) {
-    if (values[action] == best) {
-      tied[ties++] = action;
+    if (values[action] == best && random_next(random) % ++ties == 0) {
+      chosen = action; /* the n-th of the best replaces the one before with a chance of 1 in n */
     }
   }
-  return tied[random_next(random) % (unsigned)ties];
+  return chosen;
 }
 
 double learner_update(learner *learner, const mountain_car *before, int action, mountain_step step,

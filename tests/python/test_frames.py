@@ -121,10 +121,21 @@ class Frames(RunTest):
         del run
         self.assertFalse(exists(self.run_id))
 
-    def test_default_name(self) -> None:
-        code = "import telebridge; print(telebridge.init().id)"
-        child = self.start_python(code, stdout=-1)
-        self.assertRegex(child.communicate(timeout=30)[0], r"^python-\d{8}-\d{6}\n$")
+    def test_default_name_is_the_script_and_the_time(self) -> None:
+        code = "import sys, telebridge; sys.argv[0] = {!r}; print(telebridge.init().id)"
+        for script, name in [
+            ("-c", "python"),
+            ("", "python"),
+            ("/home/me/train.py", "train"),
+            ("my run (2).py", "my-run-2"),
+            ("/lib/trainer/__main__.py", "trainer"),
+            ("/lib/ipykernel_launcher.py", "notebook"),
+            ("__init__.py", "init"),
+            ("x" * 90, "x" * 48),
+        ]:
+            with self.subTest(script):
+                child = self.start_python(code.format(script), stdout=-1)
+                self.assertRegex(child.communicate(timeout=30)[0], rf"^{name}-\d{{8}}-\d{{6}}\n$")
 
     def test_larger_pictures_get_a_larger_ring(self) -> None:
         with telebridge.init(self.run_id) as run:

@@ -26,7 +26,9 @@ _PAUSE_NAP_S = 0.005
 
 def default_run_id() -> str:
     """Script and time of starting, such as ``train-20261121-142530``."""
-    stem = pathlib.Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-", "-c") else "python"
+    script = pathlib.Path(sys.argv[0] if sys.argv else "")
+    stem = script.parent.name if script.stem == "__main__" else script.stem  # python -m PACKAGE
+    stem = {"-c": "python", "-": "python", "ipykernel_launcher": "notebook"}.get(stem, stem)
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-") or "python"
     return f"{stem[:48]}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
