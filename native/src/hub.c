@@ -19,11 +19,11 @@
 #include "error.h"
 
 /* The longest sleep while a datagram is awaited: a lost one costs no more than this. */
-#define DATAGRAM_WAIT_NS (20 * NS_PER_MS)
+#define DATAGRAM_WAIT_NS (20 * NS_PER_MS * INTERVAL_SCALE)
 /* Interval of looking at head where no datagrams come. */
 #define POLL_NS (1 * NS_PER_MS)
 /* Interval of looking after the owner, the size and the name; the `closed` flag is seen in every pass. */
-#define HEALTH_NS (250 * NS_PER_MS)
+#define HEALTH_NS (250 * NS_PER_MS * INTERVAL_SCALE)
 /* So many frames in a row without the datagram they owed, and the stream is polled. */
 #define DATAGRAMS_MISSED_MAX 3
 /* A producer sends its datagram after it stored head; one that did not come within this time does not come. */

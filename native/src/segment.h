@@ -17,9 +17,14 @@
  * opening only to look would drop the owner's lock when the descriptor is closed again (segment_file.h). */
 #define SEGMENT_DIR "/dev/shm"
 
+/* The test of lost wake-ups is built with longer intervals: the usual ones would hide a loss. */
+#ifndef INTERVAL_SCALE
+#define INTERVAL_SCALE 1
+#endif
+
 /* How long a controller's words count after each renewal, and how often it renews. */
-#define LEASE_NS (2 * NS_PER_S)
-#define LEASE_RENEW_NS (NS_PER_S / 2)
+#define LEASE_NS (2 * NS_PER_S * INTERVAL_SCALE)
+#define LEASE_RENEW_NS (NS_PER_S / 2 * INTERVAL_SCALE)
 
 /* A producer without the owner's lock is dead when its pid is gone and head stood still for this long; a segment
  * that never got its magic word is given up after the same time. */

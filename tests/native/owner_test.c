@@ -93,6 +93,38 @@ static void a_dead_run_is_removed(void) {
   }
 }
 
+static void lock_and_wait(void *argument) {
+  producing *channel = argument;
+  int fd = open(test_segment_path(), O_RDWR);
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+  CHECK(fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0);
+  gate_open(&channel->ready);
+  gate_pass(&channel->go_on);
+}
+
+/* Whoever removes a dead segment holds its lock meanwhile: a second one keeps off, and so never unlinks what a
+ * successor has put in its place. */
+static void two_do_not_remove_at_the_same_time(void) {
+  producing channel = {.ready = gate_make(), .go_on = gate_make()};
+  pid_t pid = start_child(publish_and_wait, &channel);
+  gate_pass(&channel.ready);
+  tele_reader *reader = open_reader();
+  kill_child(pid);
+  CHECK_EQ(status_of(reader).owner, TELE_OWNER_DEAD);
+  /* As when the other one came between our look and our removal. */
+  FILE *file = fopen(test_segment_path(), "r+");
+  uint32_t flags = TELE_FLAG_CLOSED;
+  CHECK(fseek(file, TELE_OFFSET_FLAGS, SEEK_SET) == 0 && fwrite(&flags, 4, 1, file) == 1 && fclose(file) == 0);
+  pid_t other = start_child(lock_and_wait, &channel);
+  gate_pass(&channel.ready);
+  CHECK_EQ(tele_reader_remove_stale(reader), 0);
+  CHECK(segment_exists());
+  gate_open(&channel.go_on);
+  expect_child_done(other);
+  CHECK_EQ(tele_reader_remove_stale(reader), 1);
+  tele_reader_close(reader);
+}
+
 /* POSIX drops the lock when any descriptor of the file is closed: readers in the owner's process must not do that. */
 static void readers_in_the_owners_process_keep_its_lock(void) {
   producing channel = {.ready = gate_make(), .go_on = gate_make()};
@@ -274,6 +306,7 @@ static const test tests[] = {
     {"a live run is not taken over", a_live_run_is_not_taken_over},
     {"a killed run is dead and is replaced", a_killed_run_is_dead_and_is_replaced},
     {"a dead run is removed", a_dead_run_is_removed},
+    {"two do not remove at the same time", two_do_not_remove_at_the_same_time},
     {"readers in the owner's process keep its lock", readers_in_the_owners_process_keep_its_lock},
     {"a fork of the owner neither publishes nor closes", a_fork_of_the_owner_neither_publishes_nor_closes},
     {"a run in another pid namespace is alive", a_run_in_another_pid_namespace_is_alive},
