@@ -31,7 +31,7 @@ void fail_test(const char *file, int line, const char *format, ...) {
 void skip_test(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  fprintf(stderr, "# SKIPPED: ");
+  fprintf(stderr, "SKIP: ");
   vfprintf(stderr, format, arguments);
   fprintf(stderr, "\n");
   va_end(arguments);
