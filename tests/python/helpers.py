@@ -58,9 +58,12 @@ class RunTest(unittest.TestCase):
         child = subprocess.Popen(words, env={**os.environ, **(env or {})}, text=True, **options)
 
         def end() -> None:
-            if child.poll() is None:
+            child.terminate()  # leaves its shared memory in order, where it can
+            try:
+                child.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
                 child.kill()
-            child.communicate()
+                child.communicate()
 
         self.addCleanup(end)
         return child

@@ -60,6 +60,7 @@ class Errors(RunTest):
         telebridge.init(self.run_id).finish()
 
     def test_a_killed_run_is_taken_over(self) -> None:
+        """Its segment is still there, unless a server that happens to run on this machine has removed it."""
         code = f"""if True:
             import numpy, os, signal, telebridge
             run = telebridge.init({self.run_id!r})
@@ -67,7 +68,6 @@ class Errors(RunTest):
             os.kill(os.getpid(), signal.SIGKILL)
         """
         self.start_python(code).wait(timeout=30)
-        self.assertTrue(exists(self.run_id), "killed: nothing removed it")
         with telebridge.init(self.run_id) as run:
             self.assertTrue(run.frame(np.zeros((4, 4), np.uint8)))
         self.assertFalse(exists(self.run_id))
