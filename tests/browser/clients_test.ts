@@ -123,6 +123,27 @@ Deno.test("example plain_numpy: maze, cheese and mouse have the colours that it 
   assert.equal(mice.length, 1);
 });
 
+Deno.test("a server that is killed while it has a Python run paused lets go of it", async () => {
+  await using box = await TestBox.create();
+  const browser = await launchBrowser(box);
+  const run = box.runId("maze");
+  Worker.start(box, "examples/run", ["plain_numpy", "--run", run]);
+  const killed = await Serve.start(box);
+  const viewer = await ViewerPage.open(browser);
+  await viewer.visitRun(killed, run);
+  await viewer.untilMoving();
+  await viewer.page.keyboard.press("Space");
+  await viewer.until("pause", ({ stream }) => stream!.paused);
+  const { frame } = (await viewer.snapshot())!.picture!;
+  await killed.kill();
+
+  const next = await Serve.start(box);
+  await viewer.visitRun(next, run);
+  const moving = await viewer.untilMoving();
+  assert.ok(moving.picture!.frame > frame, "it is the same run, further on");
+  assert.equal(moving.stream!.paused, false);
+});
+
 Deno.test("a producer of Python's own library alone: every pixel by its formula", async () => {
   await using box = await TestBox.create();
   const serve = await Serve.start(box);

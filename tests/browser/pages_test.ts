@@ -46,6 +46,32 @@ Deno.test("pages: a run appears on the open list, is opened by a click, and ends
   await waitFor("the end", async () => await card.getAttribute("data-phase") === "ended");
 });
 
+Deno.test("pages: a run whose header is wrong is an error of that run, on both pages", async () => {
+  await using box = await TestBox.create();
+  const run = box.runId("wrong");
+  const segment = `/dev/shm/mosaic.run.${run}.fastlane`;
+  const header = new DataView(new ArrayBuffer(64 * 1024));
+  const LAYOUT_VERSION = 3;
+  // Magic, version, running, header_bytes (docs/ring.md).
+  [0x41534f4d, LAYOUT_VERSION, 1, 16_384].forEach((word, index) =>
+    header.setUint32(index * 4, word, true)
+  );
+  await Deno.writeFile(segment, new Uint8Array(header.buffer), { mode: 0o600 });
+  box.onEnd(() => Deno.remove(segment));
+
+  const serve = await Serve.start(box);
+  const viewer = await ViewerPage.open(await launchBrowser(box));
+  await viewer.visitRuns(serve);
+  const card = viewer.page.locator(`[data-run="${run}"]`);
+  await card.waitFor();
+  assert.equal(await card.getAttribute("data-phase"), "error");
+  assert.match(await card.innerText(), /layout version is 3, expected 1/);
+  await viewer.visitRun(serve, run);
+  const notice = viewer.page.locator('.stage [data-state="error"]');
+  await notice.waitFor();
+  assert.match(await notice.innerText(), /layout version is 3, expected 1/);
+});
+
 Deno.test("pages: without a token there is no page, and an open page says when its token is no good", async () => {
   await using box = await TestBox.create();
   const serve = await Serve.start(box);
