@@ -1,7 +1,7 @@
 /** Step to pixels: how old the picture is when it is drawn, and where the time went. */
 
 import { LATENCY_STAGES, type LatencySummary } from "../viewer/latency.ts";
-import { formatMs } from "./format.ts";
+import { formatCount, formatMs } from "./format.ts";
 import { Panel, Row } from "./panel.tsx";
 import type { RunModel } from "./run_model.ts";
 
@@ -47,13 +47,15 @@ export function LatencyPanel({ model }: { model: RunModel }) {
       </details>
       <dl class="rows">
         <Row label="Shown" name="fps">{(status?.framesPerSecond ?? 0).toFixed(0)} fps</Row>
-        <Row label="Frames shown" name="frames-shown">{status?.counters.shown ?? 0}</Row>
+        <Row label="Frames shown" name="frames-shown">
+          {formatCount(status?.counters.shown ?? 0)}
+        </Row>
         <Row
           label="Frames skipped"
           name="frames-skipped"
           title="To stay live, by the FPS cap, or by every n-th"
         >
-          {status?.counters.skipped ?? 0}
+          {formatCount(status?.counters.skipped ?? 0)}
         </Row>
       </dl>
     </Panel>
