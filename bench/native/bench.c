@@ -73,6 +73,8 @@ const char *bench_run_id(const char *name) {
 tele_frame bench_frame(frame_size size, uint8_t *pixels) {
   uint32_t state = 1;
   for (uint64_t i = 0; i < frame_bytes(size); i++) pixels[i] = (uint8_t)((state = state * 1664525 + 1013904223) >> 24);
-  return (tele_frame){.pixels = pixels, .width = size.width, .height = size.height,
+  return (tele_frame){.pixels = pixels,
+                      .width = size.width,
+                      .height = size.height,
                       .format = size.channels == 3 ? TELE_FORMAT_RGB8 : TELE_FORMAT_RGBA8};
 }

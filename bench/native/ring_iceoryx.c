@@ -231,7 +231,8 @@ int main(int argc, char **argv) {
   iox_set_loglevel(Iceoryx_LogLevel_Error);
   pid_t daemon = start_daemon();
   if (daemon < 0) {
-    bench_row(&options, "the ring beside iceoryx", "SKIPPED", "iox-roudi does not start (Debian package iceoryx)", "", -1);
+    bench_row(&options, "the ring beside iceoryx", "SKIPPED", "iox-roudi does not start (Debian package iceoryx)", "",
+              -1);
     bench_done(&options);
     return 0;
   }

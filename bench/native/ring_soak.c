@@ -35,8 +35,8 @@ static void write_for_ever(tele_producer *producer) {
   static uint64_t words[WORDS];
   for (uint64_t number = 1;; number++) {
     paint(words, number);
-    tele_frame frame = {.pixels = words, .width = 32, .height = WORDS * 8 / 128, .format = TELE_FORMAT_RGBA8,
-                        .step = number};
+    tele_frame frame = {
+        .pixels = words, .width = 32, .height = WORDS * 8 / 128, .format = TELE_FORMAT_RGBA8, .step = number};
     bench_check(tele_producer_publish(producer, &frame), "publish");
   }
 }

@@ -62,8 +62,8 @@ enum {
 enum {
   TELE_FLAG_RUNNING = 1u << 0,
   TELE_FLAG_PAUSED = 1u << 1,
-  TELE_FLAG_CLOSED = 1u << 2,      /* closed cleanly */
-  TELE_FLAG_OWNER_LOCK = 1u << 3   /* the owner holds the record lock on byte 0 */
+  TELE_FLAG_CLOSED = 1u << 2,    /* closed cleanly */
+  TELE_FLAG_OWNER_LOCK = 1u << 3 /* the owner holds the record lock on byte 0 */
 };
 
 typedef enum tele_format {
@@ -71,8 +71,8 @@ typedef enum tele_format {
   TELE_FORMAT_RGBA8 = 2,
   TELE_FORMAT_BGRA8 = 3,
   TELE_FORMAT_GRAY8 = 4,
-  TELE_FORMAT_NV12 = 5, /* BT.709 limited range; UV rows of `stride` bytes */
-  TELE_FORMAT_I420 = 6, /* BT.709 limited range; U and V rows of (stride + 1) / 2 bytes */
+  TELE_FORMAT_NV12 = 5,  /* BT.709 limited range; UV rows of `stride` bytes, which is even for odd widths too */
+  TELE_FORMAT_I420 = 6,  /* BT.709 limited range; U and V rows of (stride + 1) / 2 bytes */
   TELE_FORMAT_H264 = 16, /* one Annex-B access unit */
   TELE_FORMAT_JPEG = 17
 } tele_format;
@@ -89,8 +89,8 @@ typedef struct tele_slot_header {
   double reward;
   uint64_t t_mono_ns; /* when the worker had the frame */
   uint64_t t_real_ns; /* the same moment */
-  uint32_t width;     /* pixels */
-  uint32_t height;    /* pixels */
+  uint32_t width;     /* pixels, 1 to 65535 */
+  uint32_t height;    /* pixels, 1 to 65535 */
   uint32_t format;    /* tele_format */
   uint32_t stride;    /* bytes per row of plane 0; 0 for formats 16 and 17 */
   uint32_t bytes;     /* payload, the overlay included when there is one */
@@ -99,7 +99,7 @@ typedef struct tele_slot_header {
   uint32_t overlay_height;
   uint32_t overlay_format; /* TELE_OVERLAY_* */
   uint32_t overlay_bytes;
-  uint32_t overlay_offset; /* from the payload's start, a multiple of 64 */
+  uint32_t overlay_offset; /* from the payload's start, a multiple of 64; ends an access unit or a JPEG */
   uint8_t reserved[28];
 } tele_slot_header;
 
@@ -145,15 +145,20 @@ const char *tele_error_message(void);
 /* CLOCK_MONOTONIC, in ns. */
 uint64_t tele_clock_mono_ns(void);
 
-/* Writes the sizes and offsets of every public struct and the header's offsets as one JSON object, so
- * that bindings can compare them with their own. Returns its length, or -ENOSPC. */
+/* Writes the sizes and offsets of every public struct and the header's offsets as one JSON object, so that bindings
+ * can compare them with their own:
+ *   {"version":"0.1.0","structs":{"tele_hud":{"bytes":56,"fields":{"last_reward":{"offset":0,"bytes":8},...}},...},
+ *    "header":{"MAGIC":0,...}}
+ * Returns its length without the zero behind it, or -ENOSPC (8 KiB are enough). */
 int tele_layout_json(char *buffer, size_t buffer_bytes);
 
-/* The object's name, "/mosaic.run.<run_id>.fastlane", into buffer (at least 96 bytes). */
+/* The object's name, "/mosaic.run.<run_id>.fastlane", into buffer (96 bytes are enough). 0; -EINVAL for a bad id;
+ * -ENOSPC. */
 int tele_segment_name(const char *run_id, char *buffer, size_t buffer_bytes);
 
 /* The directory for sockets: $TELEBRIDGE_RUNTIME_DIR, else $XDG_RUNTIME_DIR/telebridge, else
- * /tmp/telebridge-<uid>. Made 0700 when missing. -EPERM when it is not ours, open to others, or a link. */
+ * /tmp/telebridge-<uid>. Made 0700 when missing. 0; -EPERM when it is not ours, open to others, or a link;
+ * -ENAMETOOLONG. */
 int tele_runtime_dir(char *buffer, size_t buffer_bytes);
 
 /* ---- Producer: one thread of the one process that made the segment ---------------------------- */
@@ -167,18 +172,18 @@ typedef struct tele_producer_options {
 
 /* A frame to publish. Zero the struct, then set what applies. */
 typedef struct tele_frame {
-  const void *pixels;      /* plane 0, further planes follow without gaps; or the access unit, the JPEG */
-  const void *overlay;     /* overlay_width * overlay_height bytes, or NULL */
-  uint64_t bytes;          /* of pixels; 0 = computed from format, stride and height (not 16, 17) */
+  const void *pixels;  /* plane 0, further planes follow without gaps; or the access unit, the JPEG */
+  const void *overlay; /* overlay_width * overlay_height bytes, or NULL */
+  uint64_t bytes;      /* of pixels; 0 = computed from format, stride and height; required for 16 and 17 */
   uint64_t step;
   uint64_t episode;
   double reward;
-  uint64_t t_mono_ns;      /* 0 = now */
-  uint64_t t_real_ns;      /* 0 = now */
+  uint64_t t_mono_ns; /* 0 = now */
+  uint64_t t_real_ns; /* 0 = now */
   uint32_t width, height;
-  uint32_t format;         /* tele_format */
-  uint32_t stride;         /* 0 = without padding */
-  uint32_t flags;          /* TELE_FRAME_* */
+  uint32_t format; /* tele_format */
+  uint32_t stride; /* 0 = without padding (NV12: the width rounded up to even) */
+  uint32_t flags;  /* TELE_FRAME_* */
   uint32_t overlay_width, overlay_height;
   uint32_t overlay_format; /* 0 with an overlay = TELE_OVERLAY_HEAT8 */
 } tele_frame;
@@ -186,23 +191,28 @@ typedef struct tele_frame {
 typedef struct tele_controls {
   uint32_t controller_alive; /* 1 while a controller's lease runs; else the two below are 0 */
   uint32_t pause_requested;
-  uint32_t rate_max_mhz;     /* 0 = no cap */
+  uint32_t rate_max_mhz; /* 0 = no cap */
   uint32_t keyframe_requests;
 } tele_controls;
 
-/* Creates the segment. A dead one of the same name is removed first; -EEXIST "already published by pid N"
- * when it is alive; -ENOSPC when /dev/shm is full; -EINVAL for a bad id or size. */
+/* Creates the segment. A dead one of the same name is removed first, which takes up to 10 s of waiting if another
+ * program made it without the owner's lock. -EEXIST "already published by pid N" when it is alive; -ENOSPC when
+ * /dev/shm is full; -EINVAL for a bad id or size. Takes the runtime directory from the environment; one that cannot be
+ * used costs the datagrams and nothing else. */
 int tele_producer_open(const char *run_id, const tele_producer_options *options, tele_producer **producer);
 
-/* Publishes one frame: one copy, no waiting. -EMSGSIZE (counted) when it does not fit a slot, -EINVAL for a
- * frame that contradicts itself, -ECHILD in a fork of the owner. */
+/* Publishes one frame: one copy, no waiting, and no system call while nobody waits. -EMSGSIZE (counted) when it does
+ * not fit a slot; in a ring of access units a keyframe is then asked for, and whatever comes before it is refused too.
+ * -EINVAL for a frame that contradicts itself, -ECHILD in a fork of the owner. */
 int tele_producer_publish(tele_producer *producer, const tele_frame *frame);
 
 /* 1 when a frame published now would stay under the controller's rate cap, else 0. A 1 takes the turn. */
 int tele_producer_wants_frame(tele_producer *producer);
 
+/* Writes the numbers over the picture. -ECHILD in a fork of the owner. */
 int tele_producer_set_hud(tele_producer *producer, const tele_hud *hud);
 
+/* What the controller asks for at this moment. */
 void tele_producer_controls(const tele_producer *producer, tele_controls *controls);
 
 /* Call once per step. Returns 1 when the worker should go on: nobody asks for a pause, or a single step was
@@ -210,7 +220,7 @@ void tele_producer_controls(const tele_producer *producer, tele_controls *contro
  * 5 ms, so that a killed controller's lease runs out. */
 int tele_producer_gate(tele_producer *producer, uint32_t timeout_ms);
 
-/* Takes the oldest input event. 1 with an event, 0 without. */
+/* Takes the oldest input event. 1 with an event, 0 without. RELEASE_ALL: some were lost, let go of every key. */
 int tele_producer_next_input(tele_producer *producer, tele_input *event);
 
 /* Frames published, and refused for their size. */
@@ -236,26 +246,26 @@ typedef struct tele_status {
   uint64_t capacity;
   uint64_t slot_bytes;
   uint64_t inode;
-  uint32_t flags;          /* TELE_FLAG_* */
-  uint32_t owner;          /* tele_owner */
+  uint32_t flags; /* TELE_FLAG_* */
+  uint32_t owner; /* tele_owner */
   uint32_t producer_pid;
-  uint32_t replaced;       /* 1 when the name now leads to another segment, or to none */
+  uint32_t replaced; /* 1 when the name now leads to another segment, or to none */
   tele_controls controls;
 } tele_status;
 
 /* Attaches. -ENOENT no such run; -EAGAIN not ready yet; -EPERM another user's; -EPROTO a header that lies. */
 int tele_reader_open(const char *run_id, tele_reader **reader);
 
-/* -EFAULT when the segment was truncated under us. */
+/* How the run is: six system calls at most. -EFAULT when the segment was truncated under us. */
 int tele_reader_status(tele_reader *reader, tele_status *status);
 
 #define TELE_READ_NEWEST 0u
 #define TELE_READ_NEXT 1u
 
 /* Copies a frame numbered over `after` into buffer: its tele_slot_header, then the payload. NEWEST takes the
- * freshest, NEXT takes after + 1. Returns 1 with a frame (*bytes_out = 128 + its bytes); 0 without a new one;
- * -ENOBUFS when buffer is too small (*bytes_out tells the need); -ESTALE when NEXT was overwritten;
- * -EPROTO for a slot that lies; -EFAULT for a truncated segment. */
+ * freshest, NEXT takes after + 1. Every field is bounded: picture and overlay lie inside the payload. Returns 1 with a
+ * frame (*bytes_out = 128 + its bytes); 0 without a new one; -ENOBUFS when buffer is too small (*bytes_out tells the
+ * need); -ESTALE when NEXT was overwritten; -EPROTO for a slot that lies; -EFAULT for a truncated segment. */
 int tele_reader_read(tele_reader *reader, uint64_t after, uint32_t mode, void *buffer, uint64_t buffer_bytes,
                      uint64_t *bytes_out);
 
@@ -263,9 +273,10 @@ int tele_reader_read(tele_reader *reader, uint64_t after, uint32_t mode, void *b
  * of it counts only if tele_reader_end() then returns 1. Pixels only; what is parsed must be copied first. */
 int tele_reader_begin(tele_reader *reader, uint64_t after, uint32_t mode, tele_slot_header *header,
                       const void **payload);
+/* 1 the payload was whole until now, 0 it was overwritten meanwhile, -EFAULT. */
 int tele_reader_end(tele_reader *reader, const tele_slot_header *header);
 
-/* 1 with numbers, 0 when none were ever written. */
+/* 1 with numbers, 0 when none were ever written; -EFAULT. */
 int tele_reader_hud(tele_reader *reader, tele_hud *hud);
 
 /* Reads begun, and repeated because a slot changed meanwhile. */
@@ -281,22 +292,28 @@ int tele_reader_remove_stale(tele_reader *reader);
  * its creation. 1 removed, 0 left alone or none there; -EPROTO a header that lies is left alone. */
 int tele_segment_remove_stale(const char *run_id);
 
+/* Its controller and its streams must be gone. NULL is fine. */
 void tele_reader_close(tele_reader *reader);
 
-/* ---- Controller: one per run ------------------------------------------------------------------ */
+/* ---- Controller: one per run; one thread at a time, beside the hub that renews its lease ------- */
 
 typedef struct tele_controller tele_controller;
 
-/* Becomes the run's controller. -EBUSY when another process is. The reader must outlive it. */
+/* Becomes the run's controller, and clears what a killed one had asked for. -EBUSY when another is, with its pid in the
+ * text; -EPERM for a runtime directory that is not safe. The reader must outlive it. */
 int tele_controller_open(tele_reader *reader, tele_controller **controller);
+/* The calls below return -EFAULT for a truncated segment. */
+
 /* Renews the lease for 2 s; to be called every 0.5 s (tele_hub_next does so for its streams). */
 int tele_controller_renew(tele_controller *controller);
 int tele_controller_set_pause(tele_controller *controller, uint32_t paused);
 int tele_controller_set_rate_max(tele_controller *controller, uint32_t rate_max_mhz);
-/* Number of events written; the rest is dropped and counted, and the next event sent is a RELEASE_ALL. */
+/* Number of events written; the rest is dropped and counted, and the next event sent is a RELEASE_ALL. Events whose
+ * t_ns is 0 get the time of now. */
 int tele_controller_send_inputs(tele_controller *controller, const tele_input *events, uint32_t events_count);
+/* Tells the producer which frame was sampled last and how many were passed over (advisory). */
 int tele_controller_set_sampled(tele_controller *controller, uint64_t tail, uint64_t frames_skipped);
-/* Clears the control words, ends the lease, removes the socket. */
+/* Clears the control words, ends the lease, removes the socket. NULL is fine. */
 void tele_controller_close(tele_controller *controller);
 
 /* ---- Hub: one blocking wait for all streams ---------------------------------------------------- */
@@ -321,9 +338,11 @@ typedef struct tele_hub_event {
 } tele_hub_event;
 
 int tele_hub_create(tele_hub **hub);
-/* Adds a stream, disarmed. controller may be NULL: the stream is then polled every ms. Reader and controller
- * must outlive the stream. CLOSED, DEAD, FAULT and REPLACED come at most once each. */
+/* Adds a stream, disarmed. controller may be NULL: the stream is then polled every ms while armed. Reader and
+ * controller must outlive the stream; both may be used by another thread meanwhile. CLOSED, DEAD, FAULT and REPLACED
+ * come at most once each, armed or not, within 250 ms. -EEXIST for an id that is in use. */
 int tele_hub_add(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_controller *controller);
+/* After it returns the hub touches neither reader nor controller. -ENOENT, as for the two below. */
 int tele_hub_remove(tele_hub *hub, uint64_t stream_id);
 /* Asks for one FRAME event, once head > after, and not before not_before_ns (mono; 0 = at once). A stream that
  * is not armed costs its producer no system call. */
@@ -332,14 +351,16 @@ int tele_hub_disarm(tele_hub *hub, uint64_t stream_id);
 /* Waits until something is ready or timeout_ms passed; returns how many events were written. One caller at a
  * time; every other hub call may come from another thread meanwhile. */
 int tele_hub_next(tele_hub *hub, uint32_t timeout_ms, tele_hub_event *events, uint32_t events_max);
-/* Makes a waiting tele_hub_next() return now. */
+/* Makes a waiting tele_hub_next(), or the next one, return now. */
 int tele_hub_wake(tele_hub *hub);
+/* Nobody may be waiting. NULL is fine. */
 void tele_hub_destroy(tele_hub *hub);
 
 /* ---- Snapshot ---------------------------------------------------------------------------------- */
 
 /* Encodes a frame as copied by tele_reader_read() to JPEG (quality 1 to 100; any raw format, odd sizes;
- * format 17 passes through). -ENOBUFS: *jpeg_bytes tells the need. -ENOTSUP for format 16. */
+ * format 17 passes through). 0; -ENOBUFS: *jpeg_bytes tells the need; -ENOTSUP for format 16; -EINVAL for a frame that
+ * contradicts itself. Any thread. */
 int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, void *jpeg, uint64_t jpeg_bytes_max,
                      uint64_t *jpeg_bytes);
 

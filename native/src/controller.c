@@ -37,8 +37,8 @@ static int take_lock(tele_controller *controller) {
     }
     if (flock(controller->lock_fd, LOCK_EX | LOCK_NB) < 0) return refuse_busy(controller);
     struct stat locked, named;
-    if (fstat(controller->lock_fd, &locked) == 0 && fstatat(controller->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-        locked.st_ino == named.st_ino) {
+    if (fstat(controller->lock_fd, &locked) == 0 &&
+        fstatat(controller->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && locked.st_ino == named.st_ino) {
       break;
     }
     close(controller->lock_fd);

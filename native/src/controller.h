@@ -8,7 +8,7 @@ struct tele_controller {
   tele_reader *reader;
   int dir_fd;
   int lock_fd;
-  int socket_fd; /* bound, non-blocking; a datagram in it means that head has moved */
+  int socket_fd;    /* bound, non-blocking; a datagram in it means that head has moved */
   bool release_due; /* the next event sent is a RELEASE_ALL */
   char name[SOCKET_NAME_BYTES];
 };

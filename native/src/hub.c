@@ -43,9 +43,9 @@ typedef struct stream {
   uint64_t after;
   uint64_t not_before_ns;
   bool polled;
-  bool notify_on;        /* notify_wanted is set */
-  bool awaited;          /* a sleep began with it set and nothing new: the next frame owes a datagram */
-  bool datagram_came;    /* since then */
+  bool notify_on;         /* notify_wanted is set */
+  bool awaited;           /* a sleep began with it set and nothing new: the next frame owes a datagram */
+  bool datagram_came;     /* since then */
   uint64_t owed_since_ns; /* when a frame was seen that owed one, and was not judged yet; 0 = none */
   unsigned missed;        /* in a row */
   uint64_t health_due_ns;
@@ -290,8 +290,7 @@ int tele_hub_create(tele_hub **hub) {
   made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   made->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   struct epoll_event wake = {.events = EPOLLIN, .data.u64 = WAKE_NUMBER};
-  if (made->epoll_fd < 0 || made->wake_fd < 0 ||
-      epoll_ctl(made->epoll_fd, EPOLL_CTL_ADD, made->wake_fd, &wake) < 0) {
+  if (made->epoll_fd < 0 || made->wake_fd < 0 || epoll_ctl(made->epoll_fd, EPOLL_CTL_ADD, made->wake_fd, &wake) < 0) {
     int code = errno;
     tele_hub_destroy(made);
     return error_set(code, "cannot create a hub: %s", strerror(code));

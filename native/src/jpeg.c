@@ -137,10 +137,8 @@ int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, 
     return error_set(EINVAL, "cannot encode a frame as JPEG: %u x %u with stride %u does not fit its %u bytes",
                      header.width, header.height, header.stride, header.bytes);
   }
-  picture picture = {.pixels = payload,
-                     .width = (int)header.width,
-                     .height = (int)header.height,
-                     .stride = (int)header.stride};
+  picture picture = {
+      .pixels = payload, .width = (int)header.width, .height = (int)header.height, .stride = (int)header.stride};
   describe_pixels(header.format, &picture);
   uint8_t *bgra = NULL;
   if (header.format == TELE_FORMAT_NV12 || header.format == TELE_FORMAT_I420) {

@@ -27,19 +27,30 @@ typedef struct layout {
 } layout;
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define FIELD(type, member) {#member, offsetof(type, member), sizeof(((type *)0)->member)}
-#define LAYOUT(type) {#type, sizeof(type), type##_fields, COUNT(type##_fields)}
+#define FIELD(type, member) \
+  { #member, offsetof(type, member), sizeof(((type *)0)->member) }
+#define LAYOUT(type) \
+  { #type, sizeof(type), type##_fields, COUNT(type##_fields) }
 
 static const field tele_slot_header_fields[] = {
-    FIELD(tele_slot_header, seq),           FIELD(tele_slot_header, frame),
-    FIELD(tele_slot_header, step),          FIELD(tele_slot_header, episode),
-    FIELD(tele_slot_header, reward),        FIELD(tele_slot_header, t_mono_ns),
-    FIELD(tele_slot_header, t_real_ns),     FIELD(tele_slot_header, width),
-    FIELD(tele_slot_header, height),        FIELD(tele_slot_header, format),
-    FIELD(tele_slot_header, stride),        FIELD(tele_slot_header, bytes),
-    FIELD(tele_slot_header, flags),         FIELD(tele_slot_header, overlay_width),
-    FIELD(tele_slot_header, overlay_height), FIELD(tele_slot_header, overlay_format),
-    FIELD(tele_slot_header, overlay_bytes), FIELD(tele_slot_header, overlay_offset),
+    FIELD(tele_slot_header, seq),
+    FIELD(tele_slot_header, frame),
+    FIELD(tele_slot_header, step),
+    FIELD(tele_slot_header, episode),
+    FIELD(tele_slot_header, reward),
+    FIELD(tele_slot_header, t_mono_ns),
+    FIELD(tele_slot_header, t_real_ns),
+    FIELD(tele_slot_header, width),
+    FIELD(tele_slot_header, height),
+    FIELD(tele_slot_header, format),
+    FIELD(tele_slot_header, stride),
+    FIELD(tele_slot_header, bytes),
+    FIELD(tele_slot_header, flags),
+    FIELD(tele_slot_header, overlay_width),
+    FIELD(tele_slot_header, overlay_height),
+    FIELD(tele_slot_header, overlay_format),
+    FIELD(tele_slot_header, overlay_bytes),
+    FIELD(tele_slot_header, overlay_offset),
 };
 static const field tele_hud_fields[] = {
     FIELD(tele_hud, last_reward), FIELD(tele_hud, avg_reward_1s), FIELD(tele_hud, step_rate_hz),
@@ -69,9 +80,9 @@ static const field tele_controls_fields[] = {
     FIELD(tele_controls, keyframe_requests),
 };
 static const field tele_status_fields[] = {
-    FIELD(tele_status, head),         FIELD(tele_status, epoch_ns), FIELD(tele_status, capacity),
-    FIELD(tele_status, slot_bytes),   FIELD(tele_status, inode),    FIELD(tele_status, flags),
-    FIELD(tele_status, owner),        FIELD(tele_status, producer_pid), FIELD(tele_status, replaced),
+    FIELD(tele_status, head),       FIELD(tele_status, epoch_ns),     FIELD(tele_status, capacity),
+    FIELD(tele_status, slot_bytes), FIELD(tele_status, inode),        FIELD(tele_status, flags),
+    FIELD(tele_status, owner),      FIELD(tele_status, producer_pid), FIELD(tele_status, replaced),
     FIELD(tele_status, controls),
 };
 static const field tele_hub_event_fields[] = {
@@ -85,16 +96,32 @@ static const layout layouts[] = {
 };
 
 /* Offsets in the header of the segment: name as in telebridge.h, without TELE_OFFSET_. */
-#define HEADER_OFFSET(name) {#name, TELE_OFFSET_##name, 0}
+#define HEADER_OFFSET(name) \
+  { #name, TELE_OFFSET_##name, 0 }
 static const field header_offsets[] = {
-    HEADER_OFFSET(MAGIC),           HEADER_OFFSET(VERSION),         HEADER_OFFSET(FLAGS),
-    HEADER_OFFSET(HEADER_BYTES),    HEADER_OFFSET(CAPACITY),        HEADER_OFFSET(SLOT_BYTES),
-    HEADER_OFFSET(PAYLOAD_BYTES_MAX), HEADER_OFFSET(EPOCH_NS),      HEADER_OFFSET(PRODUCER_PID),
-    HEADER_OFFSET(HEAD),            HEADER_OFFSET(KEYFRAME_REQUESTS), HEADER_OFFSET(RATE_MAX_MHZ),
-    HEADER_OFFSET(PAUSE_REQUESTED), HEADER_OFFSET(NOTIFY_WANTED),   HEADER_OFFSET(CONTROLLER_UNTIL),
-    HEADER_OFFSET(HUD_SEQ),         HEADER_OFFSET(HUD),             HEADER_OFFSET(TAIL),
-    HEADER_OFFSET(FRAMES_SKIPPED),  HEADER_OFFSET(INPUT_HEAD),      HEADER_OFFSET(INPUTS_DROPPED),
-    HEADER_OFFSET(INPUT_TAIL),      HEADER_OFFSET(INPUT_EVENTS),
+    HEADER_OFFSET(MAGIC),
+    HEADER_OFFSET(VERSION),
+    HEADER_OFFSET(FLAGS),
+    HEADER_OFFSET(HEADER_BYTES),
+    HEADER_OFFSET(CAPACITY),
+    HEADER_OFFSET(SLOT_BYTES),
+    HEADER_OFFSET(PAYLOAD_BYTES_MAX),
+    HEADER_OFFSET(EPOCH_NS),
+    HEADER_OFFSET(PRODUCER_PID),
+    HEADER_OFFSET(HEAD),
+    HEADER_OFFSET(KEYFRAME_REQUESTS),
+    HEADER_OFFSET(RATE_MAX_MHZ),
+    HEADER_OFFSET(PAUSE_REQUESTED),
+    HEADER_OFFSET(NOTIFY_WANTED),
+    HEADER_OFFSET(CONTROLLER_UNTIL),
+    HEADER_OFFSET(HUD_SEQ),
+    HEADER_OFFSET(HUD),
+    HEADER_OFFSET(TAIL),
+    HEADER_OFFSET(FRAMES_SKIPPED),
+    HEADER_OFFSET(INPUT_HEAD),
+    HEADER_OFFSET(INPUTS_DROPPED),
+    HEADER_OFFSET(INPUT_TAIL),
+    HEADER_OFFSET(INPUT_EVENTS),
 };
 
 /* Text that grows in a buffer of fixed size; too_long once it did not fit. */

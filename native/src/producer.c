@@ -24,8 +24,8 @@ static int choose_geometry(tele_producer *producer, const tele_producer_options 
   uint64_t payload_bytes_max = options->payload_bytes_max;
   /* `bytes` in the slot is a u32, and the rounding below must not pass it either. */
   if (payload_bytes_max == 0 || payload_bytes_max > UINT32_MAX - 2 * PAYLOAD_ALIGNMENT) {
-    return error_set(EINVAL, "cannot publish run \"%s\": payload_bytes_max is %llu, expected 1 to %u",
-                     producer->run_id, (unsigned long long)payload_bytes_max, UINT32_MAX - 2 * PAYLOAD_ALIGNMENT);
+    return error_set(EINVAL, "cannot publish run \"%s\": payload_bytes_max is %llu, expected 1 to %u", producer->run_id,
+                     (unsigned long long)payload_bytes_max, UINT32_MAX - 2 * PAYLOAD_ALIGNMENT);
   }
   /* One alignment more than asked for, since an overlay behind the pixels starts at a multiple of it. */
   producer->payload_bytes_max = align_payload(payload_bytes_max) + PAYLOAD_ALIGNMENT;
@@ -62,8 +62,8 @@ static int create_file(tele_producer *producer) {
   if (pid != 0) {
     return error_set(EEXIST, "cannot publish run \"%s\": already published by pid %u", producer->run_id, pid);
   }
-  return error_set(EEXIST, "cannot publish run \"%s\": %s is there already and is no segment of ours",
-                   producer->run_id, producer->path);
+  return error_set(EEXIST, "cannot publish run \"%s\": %s is there already and is no segment of ours", producer->run_id,
+                   producer->path);
 }
 
 /* Gives the file its memory now: a full /dev/shm is an error here and not a SIGBUS in publish later. */
@@ -192,8 +192,9 @@ static int refuse_size(tele_producer *producer, const tele_slot_header *header, 
     producer->chain_broken = true;
     atomic_fetch_add_explicit(&producer->segment->keyframe_requests, 1, memory_order_relaxed);
   }
-  return error_set(EMSGSIZE, "cannot publish a frame of run \"%s\": it has %llu bytes with its overlay, a slot holds %llu",
-                   producer->run_id, (unsigned long long)payload_bytes, (unsigned long long)producer->payload_bytes_max);
+  return error_set(
+      EMSGSIZE, "cannot publish a frame of run \"%s\": it has %llu bytes with its overlay, a slot holds %llu",
+      producer->run_id, (unsigned long long)payload_bytes, (unsigned long long)producer->payload_bytes_max);
 }
 
 /* Both times belong to one moment: what is missing is read, or computed from what was given. */
@@ -242,8 +243,10 @@ int tele_producer_publish(tele_producer *producer, const tele_frame *frame) {
   if (producer->chain_broken) {
     if (header.format == TELE_FORMAT_H264 && (header.flags & TELE_FRAME_KEYFRAME) == 0) {
       producer->frames_refused++;
-      return error_set(EMSGSIZE, "cannot publish an access unit of run \"%s\": one before it was refused, and the next "
-                       "one that counts is a keyframe", producer->run_id);
+      return error_set(EMSGSIZE,
+                       "cannot publish an access unit of run \"%s\": one before it was refused, and the next "
+                       "one that counts is a keyframe",
+                       producer->run_id);
     }
     producer->chain_broken = false;
   }

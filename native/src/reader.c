@@ -204,7 +204,8 @@ static int check_slot(const tele_reader *reader, uint64_t frame, const tele_slot
     return refuse_slot(reader, frame, "bytes", header->bytes, reader->payload_bytes_max);
   }
   if (!format_is_known(header->format)) return refuse_slot(reader, frame, "format", header->format, TELE_FORMAT_RGB8);
-  if (header->width - 1 >= PICTURE_SIDE_MAX) return refuse_slot(reader, frame, "width", header->width, PICTURE_SIDE_MAX);
+  if (header->width - 1 >= PICTURE_SIDE_MAX)
+    return refuse_slot(reader, frame, "width", header->width, PICTURE_SIDE_MAX);
   if (header->height - 1 >= PICTURE_SIDE_MAX) {
     return refuse_slot(reader, frame, "height", header->height, PICTURE_SIDE_MAX);
   }

@@ -44,7 +44,7 @@ static void a_killed_controller_lets_go_within_its_lease(void) {
   tele_controls controls;
   tele_producer_controls(producer, &controls);
   CHECK(controls.controller_alive == 1 && controls.pause_requested == 1 && controls.rate_max_mhz == 1);
-  publish_value(producer, 1); /* with a datagram */
+  publish_value(producer, 1);                      /* with a datagram */
   CHECK_EQ(tele_producer_gate(producer, 3000), 0); /* longer than a lease: it is renewed while the controller lives */
   tele_reader *reader = open_reader();
   tele_status status;
@@ -126,8 +126,10 @@ static void a_step_lets_a_paused_worker_go_on_once(void) {
   tele_producer *producer = open_producer(200, 4);
   tele_reader *reader = open_reader();
   tele_controller *controller = open_controller(reader);
-  const tele_input events[] = {key_event(4), {.kind = TELE_INPUT_COMMAND, .code = TELE_COMMAND_STEP},
-                               {.kind = TELE_INPUT_COMMAND, .code = TELE_COMMAND_STEP}, key_event(5)};
+  const tele_input events[] = {key_event(4),
+                               {.kind = TELE_INPUT_COMMAND, .code = TELE_COMMAND_STEP},
+                               {.kind = TELE_INPUT_COMMAND, .code = TELE_COMMAND_STEP},
+                               key_event(5)};
   CHECK_EQ(tele_producer_gate(producer, 0), 1);
   CHECK_EQ(tele_controller_set_pause(controller, 1), 0);
   CHECK_EQ(tele_producer_gate(producer, 0), 0);

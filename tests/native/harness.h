@@ -32,25 +32,25 @@ typedef struct suite {
 __attribute__((noreturn, format(printf, 3, 4))) void fail_test(const char *file, int line, const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void skip_test(const char *format, ...);
 
-#define CHECK(condition)                                                                                     \
-  do {                                                                                                       \
+#define CHECK(condition)                                                                                      \
+  do {                                                                                                        \
     if (!(condition)) fail_test(__FILE__, __LINE__, "%s (last error: %s)", #condition, tele_error_message()); \
   } while (0)
 
 /* Compares integers and shows both. */
-#define CHECK_EQ(found, expected)                                                                               \
-  do {                                                                                                          \
-    long long found_ = (long long)(found), expected_ = (long long)(expected);                                   \
-    if (found_ != expected_) {                                                                                  \
-      fail_test(__FILE__, __LINE__, "%s is %lld, expected %lld (last error: %s)", #found, found_, expected_,    \
-                tele_error_message());                                                                          \
-    }                                                                                                           \
+#define CHECK_EQ(found, expected)                                                                            \
+  do {                                                                                                       \
+    long long found_ = (long long)(found), expected_ = (long long)(expected);                                \
+    if (found_ != expected_) {                                                                               \
+      fail_test(__FILE__, __LINE__, "%s is %lld, expected %lld (last error: %s)", #found, found_, expected_, \
+                tele_error_message());                                                                       \
+    }                                                                                                        \
   } while (0)
 
 /* Whether the last error's text holds all of this. */
-#define CHECK_MESSAGE(part)                                                                                  \
-  do {                                                                                                       \
-    if (strstr(tele_error_message(), part) == NULL)                                                          \
+#define CHECK_MESSAGE(part)                                                                                      \
+  do {                                                                                                           \
+    if (strstr(tele_error_message(), part) == NULL)                                                              \
       fail_test(__FILE__, __LINE__, "the message is \"%s\", expected \"%s\" in it", tele_error_message(), part); \
   } while (0)
 

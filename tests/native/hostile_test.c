@@ -33,9 +33,18 @@ static void write_good(segment *mapped) {
   mapped->slot_bytes = SLOT_BYTES;
   mapped->payload_bytes_max = SLOT_BYTES - TELE_SLOT_HEADER_BYTES;
   mapped->producer_pid = (uint32_t)getpid();
-  tele_slot_header header = {.seq = 2, .frame = 1, .width = 8, .height = 8, .format = TELE_FORMAT_RGB8, .stride = 24,
-                             .bytes = 192 + 16, .overlay_width = 4, .overlay_height = 4, .overlay_format = 1,
-                             .overlay_bytes = 16, .overlay_offset = 192};
+  tele_slot_header header = {.seq = 2,
+                             .frame = 1,
+                             .width = 8,
+                             .height = 8,
+                             .format = TELE_FORMAT_RGB8,
+                             .stride = 24,
+                             .bytes = 192 + 16,
+                             .overlay_width = 4,
+                             .overlay_height = 4,
+                             .overlay_format = 1,
+                             .overlay_bytes = 16,
+                             .overlay_offset = 192};
   memcpy((void *)segment_slot(mapped, SLOT_BYTES, 0), &header, sizeof header);
   atomic_store(&mapped->head, 1);
   atomic_store(&mapped->flags, TELE_FLAG_RUNNING);
@@ -45,12 +54,12 @@ static void write_good(segment *mapped) {
 static void a_header_that_lies_is_named(void) {
   segment *mapped = map_segment_file();
   tele_reader *reader;
-#define REFUSED(change, message)                             \
-  do {                                                       \
-    write_good(mapped);                                      \
-    change;                                                  \
+#define REFUSED(change, message)                              \
+  do {                                                        \
+    write_good(mapped);                                       \
+    change;                                                   \
     CHECK_EQ(tele_reader_open(test_run(), &reader), -EPROTO); \
-    CHECK_MESSAGE(message);                                  \
+    CHECK_MESSAGE(message);                                   \
   } while (0)
   REFUSED(atomic_store(&mapped->magic, 7), "magic is 7, expected 1095978829");
   REFUSED(mapped->version = 3, "layout version is 3, expected 1");
@@ -79,15 +88,15 @@ static void a_slot_that_lies_is_named(void) {
   tele_reader *reader = open_reader();
   tele_slot_header *header = (void *)segment_slot(mapped, SLOT_BYTES, 0);
   CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 1);
-#define REFUSED(change, message)                                                                         \
-  do {                                                                                                   \
-    write_good(mapped);                                                                                  \
-    change;                                                                                              \
-    CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), -EPROTO);     \
-    CHECK_MESSAGE(message);                                                                              \
-    tele_slot_header seen;                                                                               \
-    const void *payload;                                                                                 \
-    CHECK_EQ(tele_reader_begin(reader, 0, TELE_READ_NEWEST, &seen, &payload), -EPROTO);                  \
+#define REFUSED(change, message)                                                                     \
+  do {                                                                                               \
+    write_good(mapped);                                                                              \
+    change;                                                                                          \
+    CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), -EPROTO); \
+    CHECK_MESSAGE(message);                                                                          \
+    tele_slot_header seen;                                                                           \
+    const void *payload;                                                                             \
+    CHECK_EQ(tele_reader_begin(reader, 0, TELE_READ_NEWEST, &seen, &payload), -EPROTO);              \
   } while (0)
   REFUSED(header->frame = 2, "its number is 2, expected 1");
   REFUSED(header->bytes = 385, "bytes is 385, expected 384");

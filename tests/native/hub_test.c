@@ -11,7 +11,8 @@
 
 /* A bound against hangs. */
 #define EVENT_MS_MAX 10000u
-/* A frame that is found this late was not woken for: in the build for lost wake-ups the hub sleeps for twice as long. */
+/* A frame that is found this late was not woken for: in the build for lost wake-ups the hub sleeps for twice as long.
+ */
 #define LOST_NS NS_PER_S
 
 typedef struct watched {

@@ -67,7 +67,8 @@ static void paint(uint8_t *pixels, uint32_t format, uint32_t stride, uint32_t wi
 }
 
 /* Decodes to RGB, and returns the mean absolute difference from the painted picture over all channels. */
-static double difference_of(const uint8_t *jpeg, uint64_t jpeg_bytes, uint32_t format, uint32_t width, uint32_t height) {
+static double difference_of(const uint8_t *jpeg, uint64_t jpeg_bytes, uint32_t format, uint32_t width,
+                            uint32_t height) {
   struct jpeg_decompress_struct decoder;
   struct jpeg_error_mgr errors;
   decoder.err = jpeg_std_error(&errors);
@@ -112,7 +113,10 @@ static void every_format_decodes_back(void) {
         uint32_t stride = picture_stride_min(format, width) + padding;
         memset(frame.pixels, 0xa5, sizeof frame.pixels);
         paint(frame.pixels, format, stride, width, height);
-        frame.header = (tele_slot_header){.width = width, .height = height, .format = format, .stride = stride,
+        frame.header = (tele_slot_header){.width = width,
+                                          .height = height,
+                                          .format = format,
+                                          .stride = stride,
                                           .bytes = (uint32_t)picture_bytes(format, stride, height)};
         uint64_t jpeg_bytes;
         CHECK_EQ(tele_jpeg_encode(&frame, sizeof frame.header + frame.header.bytes, 95, jpeg, sizeof jpeg, &jpeg_bytes),
@@ -131,7 +135,8 @@ static void what_cannot_be_encoded_is_an_error(void) {
   static copied_frame frame;
   uint8_t jpeg[4096];
   uint64_t jpeg_bytes = 0;
-  frame.header = (tele_slot_header){.width = 64, .height = 64, .format = TELE_FORMAT_RGB8, .stride = 192, .bytes = 12288};
+  frame.header =
+      (tele_slot_header){.width = 64, .height = 64, .format = TELE_FORMAT_RGB8, .stride = 192, .bytes = 12288};
   uint64_t frame_bytes = sizeof frame.header + frame.header.bytes;
   for (size_t i = 0; i < frame.header.bytes; i++) frame.pixels[i] = (uint8_t)(i * i >> 3);
   CHECK_EQ(tele_jpeg_encode(&frame, frame_bytes, 90, jpeg, 100, &jpeg_bytes), -ENOBUFS);
@@ -155,8 +160,14 @@ static void a_jpeg_passes_through(void) {
   memset(overlay, 0xee, sizeof overlay);
   tele_producer *producer = open_producer(sizeof jpeg + sizeof overlay, 4);
   tele_reader *reader = open_reader();
-  tele_frame frame = {.pixels = jpeg, .bytes = sizeof jpeg, .width = 640, .height = 480, .format = TELE_FORMAT_JPEG,
-                      .overlay = overlay, .overlay_width = 4, .overlay_height = 4};
+  tele_frame frame = {.pixels = jpeg,
+                      .bytes = sizeof jpeg,
+                      .width = 640,
+                      .height = 480,
+                      .format = TELE_FORMAT_JPEG,
+                      .overlay = overlay,
+                      .overlay_width = 4,
+                      .overlay_height = 4};
   CHECK_EQ(tele_producer_publish(producer, &frame), 0);
   CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 1);
   CHECK_EQ(tele_jpeg_encode(buffer, bytes, 90, out, sizeof out, &out_bytes), 0);

@@ -12,9 +12,9 @@ static void sizes_and_offsets_are_told(void) {
   for (int i = 0; i < chars; i++) depth += (text[i] == '{') - (text[i] == '}');
   CHECK_EQ(depth, 0);
   char expected[128];
-#define TELLS(...)                                       \
-  do {                                                   \
-    snprintf(expected, sizeof expected, __VA_ARGS__);    \
+#define TELLS(...)                                                                                          \
+  do {                                                                                                      \
+    snprintf(expected, sizeof expected, __VA_ARGS__);                                                       \
     if (strstr(text, expected) == NULL) fail_test(__FILE__, __LINE__, "%s is not in the layout", expected); \
   } while (0)
   TELLS("\"tele_frame\":{\"bytes\":%zu,", sizeof(tele_frame));

@@ -1,6 +1,7 @@
 /* The suites, in the order in which they run. */
 #include "harness.h"
 
-extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, threads;
+extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, threads, vector;
 
-const suite *const suites[] = {&layout, &paths, &publish, &torn, &owner, &hostile, &control, &hub, &jpeg, &threads, NULL};
+const suite *const suites[] = {&layout,  &vector,  &paths, &publish, &torn,    &owner,
+                               &hostile, &control, &hub,   &jpeg,    &threads, NULL};

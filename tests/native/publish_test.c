@@ -26,9 +26,17 @@ static void every_format_comes_back(void) {
         uint32_t stride_expected = stride == 0 ? picture_stride_min(format, width) : stride;
         uint64_t bytes_expected = picture_bytes(format, stride_expected, height);
         fill_random(pixels, bytes_expected, &seed);
-        tele_frame frame = {.pixels = pixels, .width = width, .height = height, .format = format, .stride = stride,
-                            .step = after * 3, .episode = after, .reward = (double)after / 2,
-                            .t_mono_ns = 11, .t_real_ns = 22, .flags = TELE_FRAME_KEYFRAME};
+        tele_frame frame = {.pixels = pixels,
+                            .width = width,
+                            .height = height,
+                            .format = format,
+                            .stride = stride,
+                            .step = after * 3,
+                            .episode = after,
+                            .reward = (double)after / 2,
+                            .t_mono_ns = 11,
+                            .t_real_ns = 22,
+                            .flags = TELE_FRAME_KEYFRAME};
         CHECK_EQ(tele_producer_publish(producer, &frame), 0);
         CHECK_EQ(tele_reader_read(reader, after, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 1);
         after++;
@@ -61,8 +69,13 @@ static void an_overlay_comes_back(void) {
   /* Exactly both sizes: the room for the alignment between them is the library's affair. */
   tele_producer *producer = open_producer(sizeof pixels + sizeof overlay, 2);
   tele_reader *reader = open_reader();
-  tele_frame frame = {.pixels = pixels, .width = 5, .height = 5, .format = TELE_FORMAT_RGB8, .overlay = overlay,
-                      .overlay_width = 7, .overlay_height = 3};
+  tele_frame frame = {.pixels = pixels,
+                      .width = 5,
+                      .height = 5,
+                      .format = TELE_FORMAT_RGB8,
+                      .overlay = overlay,
+                      .overlay_width = 7,
+                      .overlay_height = 3};
   CHECK_EQ(tele_producer_publish(producer, &frame), 0);
   CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 1);
   const tele_slot_header *header = (const void *)buffer;

@@ -109,7 +109,8 @@ static void *publish_until_stopped(void *argument) {
 static void removed_while_waiting(void) {
   world world;
   open_world(&world);
-  pthread_t waiting = start_thread(wait_until_stopped, &world), publishing = start_thread(publish_until_stopped, &world);
+  pthread_t waiting = start_thread(wait_until_stopped, &world),
+            publishing = start_thread(publish_until_stopped, &world);
   for (uint64_t round = 0; round < 2000; round++) {
     bool controlled = round % 2 == 0;
     tele_reader *reader = open_reader();
@@ -136,7 +137,8 @@ static void *send_inputs(void *argument) {
   for (uint32_t code = 0; code < INPUTS;) {
     tele_input events[3];
     uint32_t count = INPUTS - code < 3 ? INPUTS - code : 3;
-    for (uint32_t i = 0; i < count; i++) events[i] = (tele_input){.kind = TELE_INPUT_KEY, .code = code + i, .t_ns = code + i + 1};
+    for (uint32_t i = 0; i < count; i++)
+      events[i] = (tele_input){.kind = TELE_INPUT_KEY, .code = code + i, .t_ns = code + i + 1};
     int written = tele_controller_send_inputs(world->controller, events, count);
     CHECK(written >= 0);
     code += (uint32_t)written;

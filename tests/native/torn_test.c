@@ -26,8 +26,13 @@ static void write_frames(void *argument) {
   for (int i = 0; i < READERS; i++) gate_pass(&start[1]);
   for (uint64_t number = 1; number <= FRAMES; number++) {
     paint(pixels, sizeof pixels, number);
-    tele_frame frame = {.pixels = pixels, .width = WIDTH, .height = HEIGHT, .format = TELE_FORMAT_RGBA8,
-                        .step = number, .episode = ~number, .reward = (double)number};
+    tele_frame frame = {.pixels = pixels,
+                        .width = WIDTH,
+                        .height = HEIGHT,
+                        .format = TELE_FORMAT_RGBA8,
+                        .step = number,
+                        .episode = ~number,
+                        .reward = (double)number};
     CHECK_EQ(tele_producer_publish(producer, &frame), 0);
     tele_hud hud = {.step = number, .episode = ~number, .last_reward = (double)number};
     CHECK_EQ(tele_producer_set_hud(producer, &hud), 0);
