@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { join, resolve } from "node:path";
 import { locateAssets } from "../core/assets.ts";
 import { dataDirId, DataDirLock, makeDataDir, readFileIfAny } from "../core/data_dir.ts";
-import { UserError } from "../core/errors.ts";
+import { messageOf, UserError } from "../core/errors.ts";
 import { configureLogging } from "../core/logging.ts";
 import { resolveSettings, type Settings } from "../core/settings.ts";
 import { controlTokenPath, loadToken, viewTokenPath } from "../core/tokens.ts";
@@ -15,6 +15,7 @@ import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { DemoWorker } from "./demo_worker.ts";
 import { addSettingOptions, environmentHelp, givenFlags } from "./setting_options.ts";
 import { stopRequested } from "./stop_signal.ts";
+import { surviveRejections } from "./survive_rejections.ts";
 
 const CONFIG_FILE = "telebridge.toml";
 
@@ -55,9 +56,11 @@ async function run(command: Command): Promise<void> {
   makeDataDir(dataDir);
   using lock = await DataDirLock.take(dataDir);
   using library = Library.open(assets.libraryPath);
+  checkRuntimeDir(library);
   const controlToken = loadToken(controlTokenPath(dataDir));
   const viewToken = viewTokenOf(dataDir, settings);
   const stop = stopRequested();
+  surviveRejections();
   const server = await serve({
     settings,
     dataDir,
@@ -72,6 +75,15 @@ async function run(command: Command): Promise<void> {
   announce(settings, server, { dataDir, controlToken, viewToken });
   await stop;
   await Promise.all([demo?.stop(), server.stop()]);
+}
+
+/** Without a safe folder for sockets no run could be controlled, so better no server. */
+function checkRuntimeDir(library: Library): void {
+  try {
+    library.runtimeDir();
+  } catch (error) {
+    throw new UserError(`${messageOf(error)} (TELEBRIDGE_RUNTIME_DIR names another)`);
+  }
 }
 
 function readConfig(

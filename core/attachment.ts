@@ -16,8 +16,7 @@ export const RingCommand = { Pause: 1, Resume: 2, Step: 3, WorkerFirst: 256 } as
 export class Attachment implements Disposable {
   readonly streamId: number;
   readonly reader: RingReader;
-  /** null: another program is the run's controller. */
-  readonly controller: Controller | null;
+  #controller: Controller | null;
   readonly #hub: Hub;
   readonly #library: Library;
   readonly #onDispose: () => void;
@@ -38,13 +37,28 @@ export class Attachment implements Disposable {
     this.streamId = streamId;
     this.reader = reader;
     this.#onDispose = onDispose;
-    this.controller = openController(library, reader);
+    this.#controller = openController(library, reader);
     try {
-      hub.add(streamId, reader, this.controller);
+      hub.add(streamId, reader, this.#controller);
     } catch (error) {
-      this.controller?.[Symbol.dispose]();
+      this.#controller?.[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** null: another program is the run's controller. */
+  get controller(): Controller | null {
+    return this.#controller;
+  }
+
+  /** Becomes the run's controller if the other program has gone; the hub must be armed anew then. */
+  takeController(): boolean {
+    this.#controller = openController(this.#library, this.reader);
+    if (this.#controller === null) return false;
+    this.#hub.remove(this.streamId);
+    this.#hub.add(this.streamId, this.reader, this.#controller);
+    this.#armed = false;
+    return true;
   }
 
   /** Copies a frame numbered over `afterFrame` into a buffer of the pool. */
@@ -111,7 +125,7 @@ export class Attachment implements Disposable {
 
   [Symbol.dispose](): void {
     this.#hub.remove(this.streamId);
-    this.controller?.[Symbol.dispose]();
+    this.#controller?.[Symbol.dispose]();
     this.#onDispose();
   }
 }

@@ -1,50 +1,46 @@
-/**
- * Everybody who watches one run id, across the run's starts and ends. Attached to the run's segment while it lives;
- * frames are read once and go to all who can take one now.
- */
+/** Everybody who watches one run id, across the run's starts and ends. Attached to the run's segment while it lives. */
 
 import { RunFlag } from "../ffi/reader.ts";
 import type { StreamState } from "../proto/wire.ts";
 import type { Attachment } from "./attachment.ts";
-import { ControlDesk } from "./control_desk.ts";
-import { FrameSource } from "./frame_source.ts";
+import { CommandError, ControlDesk, type ViewerCommand } from "./control_desk.ts";
+import { Dispatch, NOT_WOKEN_NS } from "./dispatch.ts";
 import { HudFeed } from "./hud_feed.ts";
 import type { RunMetrics } from "./metrics.ts";
 import type { PacerSettings } from "./pacer.ts";
 import type { Run } from "./run.ts";
 import type { Subscription } from "./subscription.ts";
-import { planWait, type Waiter } from "./wait_plan.ts";
 
 const MHZ_PER_HZ = 1000;
-const NS_PER_MS = 1e6;
-const NS_PER_S = 1e9;
-/** Stands for "no event of the hub led here". */
-const NOT_WOKEN_NS = 0n;
 
 export interface ChannelContext {
   clockNs: () => bigint;
-  metrics: RunMetrics;
+  /** The run's counters; asked for when a segment is attached. */
+  metrics: () => RunMetrics;
   attach: (run: Run) => Attachment;
-  /** The ring could not be read: that run ends, and only that. */
+  /** The ring could not be used: that run ends, and only that. */
   onFault: (error: unknown) => void;
+}
+
+/** What exists while a segment is attached. */
+interface Live {
+  attachment: Attachment;
+  dispatch: Dispatch;
 }
 
 export class Channel {
   readonly runId: string;
-  readonly desk: ControlDesk;
   readonly #context: ChannelContext;
+  readonly #desk: ControlDesk;
   readonly #subscriptions: Subscription[] = [];
-  readonly #frames: FrameSource;
   readonly #hud = new HudFeed();
   #run: Run | null = null;
-  #attachment: Attachment | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #live: Live | null = null;
 
   constructor(runId: string, context: ChannelContext) {
     this.runId = runId;
     this.#context = context;
-    this.#frames = new FrameSource(() => context.metrics.framesRead.inc());
-    this.desk = new ControlDesk(runId, () => this.#sendStates());
+    this.#desk = new ControlDesk(runId, () => this.#sendStates());
   }
 
   get viewersCount(): number {
@@ -53,50 +49,55 @@ export class Channel {
 
   /** Nobody watches, and nothing must be kept: a paused run stays attached so that it stays paused. */
   get idle(): boolean {
-    return this.#subscriptions.length === 0 && !this.desk.paused;
+    return this.#subscriptions.length === 0 && !this.#desk.paused;
   }
 
   /** Follows the run: attaches to a live one, lets go of an ended one. `null`: no such run yet. */
   follow(run: Run | null): void {
     this.#run = run;
     const reader = run?.reader ?? null;
-    if (this.#attachment?.reader !== reader) {
+    if ((this.#live?.attachment.reader ?? null) !== reader) {
       this.detach();
-      if (reader !== null) this.#attach(run!);
+      if (reader !== null) this.#guard(() => this.#attach(run!));
     }
     this.#sendStates();
-    this.#pump(NOT_WOKEN_NS);
+    this.#pump();
   }
 
   #attach(run: Run): void {
-    this.#attachment = this.#context.attach(run);
-    this.desk.follow(this.#attachment);
-    this.#updateRateMax();
+    const attachment = this.#context.attach(run);
+    const dispatch = new Dispatch({
+      attachment,
+      subscriptions: this.#subscriptions,
+      metrics: this.#context.metrics(),
+      clockNs: this.#context.clockNs,
+      onTimer: () => this.#pump(),
+    });
+    this.#live = { attachment, dispatch };
+    this.#desk.follow(attachment);
     for (const { pacer } of this.#subscriptions) pacer.restart();
+    this.#updateRateMax(attachment);
   }
 
   /** Lets go of the segment; before its reader is closed. */
   detach(): void {
-    clearTimeout(this.#timer);
-    this.desk.follow(null);
-    this.#attachment?.[Symbol.dispose]();
-    this.#attachment = null;
-    this.#frames.restart();
+    this.#desk.follow(null);
+    this.#live?.dispatch.stop();
+    this.#live?.attachment[Symbol.dispose]();
+    this.#live = null;
     this.#hud.restart();
   }
 
   add(subscription: Subscription): void {
     this.#subscriptions.push(subscription);
-    subscription.onReady = () => this.#pump(NOT_WOKEN_NS);
-    this.#updateRateMax();
+    subscription.onReady = () => this.#pump();
     subscription.sendState(this.#stateFor(subscription));
-    this.#pump(NOT_WOKEN_NS);
+    this.#onSettings();
   }
 
   configure(subscription: Subscription, settings: PacerSettings): void {
     subscription.pacer.settings = settings;
-    this.#updateRateMax();
-    this.#pump(NOT_WOKEN_NS);
+    this.#onSettings();
   }
 
   remove(subscription: Subscription): void {
@@ -104,110 +105,93 @@ export class Channel {
     if (index < 0) return;
     this.#subscriptions.splice(index, 1);
     subscription.close();
-    this.desk.leave(subscription);
-    this.#updateRateMax();
-    this.#wait(Number(this.#context.clockNs()));
+    this.#guard(() => this.#desk.leave(subscription));
+    this.#onSettings();
+  }
+
+  /** Somebody came, went, or wants frames otherwise. */
+  #onSettings(): void {
+    this.#withLive(({ attachment }) => this.#updateRateMax(attachment));
+    this.#pump();
   }
 
   onFrameEvent(headFrame: number, wokenNs: bigint): void {
-    this.#attachment?.onFrameEvent();
-    this.#frames.sawHead(headFrame);
-    this.#context.metrics.hubWakes.inc();
-    this.#pump(wokenNs);
+    this.#withLive(({ attachment, dispatch }) => {
+      if (dispatch.onFrameEvent(headFrame, wokenNs)) this.#sendHud(attachment);
+    });
   }
 
   acked(subscription: Subscription, frame: number): void {
-    const { pacer } = subscription;
-    const { metrics } = this.#context;
-    const wasFull = pacer.full;
-    const sentNs = pacer.acked(frame);
-    metrics.acks.inc();
-    if (sentNs === null) return;
-    metrics.sendToAck.observe((Number(this.#context.clockNs()) - sentNs) / NS_PER_S);
-    if (wasFull) this.#pump(NOT_WOKEN_NS);
+    if (this.#live?.dispatch.acked(subscription, frame)) this.#pump();
   }
 
-  /** Sends every viewer that can take one its next frame, then waits for the frame after. */
-  #pump(wokenNs: bigint): void {
-    const attachment = this.#attachment;
-    if (attachment === null) return;
-    try {
-      const nowNs = this.#context.clockNs();
-      let sent = false;
-      for (const subscription of this.#subscriptions) {
-        const due = subscription.open && subscription.pacer.dueNs <= Number(nowNs);
-        if (due && this.#sendNext(attachment, subscription, wokenNs)) sent = true;
-      }
-      if (sent) this.#hud.send(attachment.reader, this.#subscriptions);
-      this.#wait(Number(nowNs));
-    } catch (error) {
-      this.#context.onFault(error);
-    } finally {
-      this.#frames.endPass();
-    }
+  #pump(): void {
+    this.#withLive(({ attachment, dispatch }) => {
+      if (dispatch.pump(NOT_WOKEN_NS)) this.#sendHud(attachment);
+    });
   }
 
-  #sendNext(attachment: Attachment, subscription: Subscription, wokenNs: bigint): boolean {
-    const { pacer } = subscription;
-    const buffer = this.#frames.take(attachment, pacer);
-    if (buffer === null) return false;
-    const { metrics } = this.#context;
-    const nowNs = this.#context.clockNs();
-    const skippedBefore = pacer.framesSkipped;
-    const woken = wokenNs !== NOT_WOKEN_NS;
-    subscription.sendFrame(buffer, this.#frames.pool, nowNs, woken ? wokenNs : nowNs);
-    metrics.framesSent.inc();
-    metrics.bytesSent.inc(buffer.messageBytes);
-    metrics.framesSkipped.inc(pacer.framesSkipped - skippedBefore);
-    if (woken) metrics.wakeToSend.observe(Number(nowNs - wokenNs) / NS_PER_S);
-    return true;
-  }
-
-  /** A run whose viewers can all take nothing is not waited for: it costs its worker no system call. */
-  #wait(nowNs: number): void {
-    const attachment = this.#attachment;
-    if (attachment === null) return;
-    clearTimeout(this.#timer);
-    const plan = planWait(this.#waiters(), this.#frames.headFrame, nowNs);
-    if (plan === null) return attachment.disarm();
-    attachment.arm(plan.arm.afterFrame, plan.arm.notBeforeNs);
-    if (plan.timerNs === null) return;
-    const delayMs = Math.ceil((plan.timerNs - nowNs) / NS_PER_MS);
-    this.#timer = setTimeout(() => this.#pump(NOT_WOKEN_NS), delayMs);
-  }
-
-  *#waiters(): Generator<Waiter> {
-    for (const { open, pacer } of this.#subscriptions) if (open) yield pacer;
+  #sendHud({ reader }: Attachment): void {
+    this.#hud.send(reader, this.#subscriptions);
   }
 
   /** About ten times a second: numbers that moved without a frame. */
   onHudTick(): void {
-    const attachment = this.#attachment;
-    if (attachment === null) return;
+    this.#withLive(({ attachment }) => this.#sendHud(attachment));
+  }
+
+  /** Once a second: what the run's status says, the ring's advisory words, a controller that became free. */
+  onSecond(): void {
+    this.#withLive(({ attachment }) => {
+      if (attachment.controller === null && attachment.takeController()) {
+        this.#updateRateMax(attachment);
+        this.#pump();
+      }
+      const first = this.#subscriptions[0]?.pacer;
+      if (first !== undefined) {
+        attachment.controller?.setSampled(first.lastFrame, first.framesSkipped);
+      }
+    });
+    this.#sendStates();
+  }
+
+  input(subscription: Subscription, events: Uint8Array<ArrayBuffer>): void {
+    this.#guard(() => this.#desk.input(subscription, events));
+  }
+
+  /** Carries a command out. Throws {@link CommandError} when it cannot be. */
+  command(subscription: Subscription, command: ViewerCommand): void {
     try {
-      this.#hud.send(attachment.reader, this.#subscriptions);
+      this.#desk.command(subscription, command);
+    } catch (error) {
+      if (error instanceof CommandError) throw error;
+      this.#context.onFault(error);
+      throw new CommandError(`"${this.runId}" is lost`);
+    }
+  }
+
+  /** Works on the attached ring, when there is one. */
+  #withLive(work: (live: Live) => void): void {
+    const live = this.#live;
+    if (live !== null) this.#guard(() => work(live));
+  }
+
+  /** What goes wrong with a ring is its run's end, and nothing else's. */
+  #guard(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.#context.onFault(error);
     }
   }
 
-  /** Once a second: what the run's status says, and the advisory words of the ring. */
-  onSecond(): void {
-    const first = this.#subscriptions[0]?.pacer;
-    if (first !== undefined) {
-      this.#attachment?.controller?.setSampled(first.lastFrame, first.framesSkipped);
-    }
-    this.#sendStates();
-  }
-
   /** The producer may slow down to what the fastest viewer takes, when every one has a cap. */
-  #updateRateMax(): void {
+  #updateRateMax({ controller }: Attachment): void {
     const ratesHz = this.#subscriptions.map(({ pacer: { settings } }) =>
       settings.fpsMax === 0 ? Infinity : settings.fpsMax * settings.everyNth
     );
     const rateMaxHz = Math.max(0, ...ratesHz);
-    const rateMaxMhz = rateMaxHz === Infinity ? 0 : Math.round(rateMaxHz * MHZ_PER_HZ);
-    this.#attachment?.controller?.setRateMax(rateMaxMhz);
+    controller?.setRateMax(rateMaxHz === Infinity ? 0 : Math.round(rateMaxHz * MHZ_PER_HZ));
   }
 
   #sendStates(): void {
@@ -218,14 +202,14 @@ export class Channel {
 
   #stateFor(subscription: Subscription): StreamState {
     const run = this.#run;
-    const { controllable } = this.desk;
+    const { controllable, paused } = this.#desk;
     const flags = run?.reader?.status.flags ?? 0;
     return {
       run: this.runId,
       phase: this.#phase(),
       ...(run?.reason === undefined ? {} : { message: run.reason }),
-      paused: controllable ? this.desk.paused : (flags & RunFlag.Paused) !== 0,
-      control: this.desk.ownerFor(subscription),
+      paused: controllable ? paused : (flags & RunFlag.Paused) !== 0,
+      control: this.#desk.ownerFor(subscription),
       controllable,
       epoch: run === null ? "" : String(run.epochNs),
     };
@@ -234,6 +218,6 @@ export class Channel {
   #phase(): StreamState["phase"] {
     if (this.#run === null) return "waiting";
     if (this.#run.failed) return "error";
-    return this.#attachment === null ? "ended" : "live";
+    return this.#live === null ? "ended" : "live";
   }
 }

@@ -62,7 +62,7 @@ export class Channels implements RunListener {
   onRunChange(runId: string): void {
     const channel = this.#channels.get(runId);
     if (channel === undefined) return;
-    this.#follow(channel);
+    channel.follow(this.#registry.get(channel.runId));
     this.#dropIfIdle(channel);
   }
 
@@ -75,22 +75,14 @@ export class Channels implements RunListener {
   #create(runId: string): Channel {
     const channel: Channel = new Channel(runId, {
       clockNs: () => this.#library.clockMonoNs(),
-      metrics: this.#metrics.forRun(runId),
+      metrics: () => this.#metrics.forRun(runId),
       attach: (run) => this.#attach(channel, run),
       onFault: (error) => this.#fault(runId, messageOf(error)),
     });
     this.#channels.set(runId, channel);
     this.#hudTimer ??= setInterval(() => this.#onHudTick(), HUD_TICK_MS);
-    this.#follow(channel);
+    channel.follow(this.#registry.get(channel.runId));
     return channel;
-  }
-
-  #follow(channel: Channel): void {
-    try {
-      channel.follow(this.#registry.get(channel.runId));
-    } catch (error) {
-      this.#fault(channel.runId, messageOf(error));
-    }
   }
 
   #attach(channel: Channel, run: Run): Attachment {

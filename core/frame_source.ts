@@ -29,11 +29,6 @@ export class FrameSource {
     this.#headFrame = Math.max(this.#headFrame, frame);
   }
 
-  /** Another segment counts from 1 again. */
-  restart(): void {
-    this.#headFrame = 0;
-  }
-
   /** The viewer's next frame, in a buffer that is the caller's until it goes back to the pool; null without one. */
   take(attachment: Attachment, pacer: Pacer): FrameBuffer | null {
     const inOrder = !pacer.settings.stayLive && pacer.lastFrame > 0;

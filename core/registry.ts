@@ -16,7 +16,7 @@ const TICKS_PER_SCAN = 3;
 const NOT_READY_RETRY_MS = 5;
 const NOT_READY_RETRIES_MAX = 40;
 /** Ended runs are listed until there are more; then the oldest goes. */
-const ENDED_RUNS_MAX = 100;
+const ENDED_RUNS_MAX = 50;
 /** Segments beyond are not attached: each costs a mapping and descriptors. */
 const LIVE_RUNS_MAX = 512;
 

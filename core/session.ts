@@ -173,7 +173,7 @@ export class Session {
       if (access !== "control") throw new CommandError("this token can watch, not touch");
       const watching = this.#watching.get(handle);
       if (watching === undefined) throw new CommandError(`nothing is watched as handle ${handle}`);
-      watching.channel.desk.command(watching.subscription, command);
+      watching.channel.command(watching.subscription, command);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       reply.ok = false;
@@ -193,7 +193,7 @@ export class Session {
     const watching = this.#watching.get(handle);
     if (access !== "control" || watching === undefined) return;
     this.#context.countInputEvents(events.byteLength / INPUT_BYTES);
-    watching.channel.desk.input(watching.subscription, events);
+    watching.channel.input(watching.subscription, events);
   }
 
   /** Sends the list of runs, encoded once for all sessions. */

@@ -10,7 +10,8 @@ const RENEW_SHARE = 0.25;
 
 const KEEP_ALIVE_MS = 5_000;
 const IDLE_TIMEOUT_MS = 15_000;
-const HANDSHAKES_MAX = 64;
+/** Connections at once, those included that have not said Hello yet. */
+const CONNECTIONS_MAX = 256;
 
 const logger = getLogger(["telebridge", "webtransport"]);
 
@@ -31,7 +32,7 @@ export class QuicListener {
   #certificate: Certificate | null = null;
   #previous: Certificate | null = null;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
-  #handshakesCount = 0;
+  #connectionsCount = 0;
   #stopped = false;
 
   private constructor(options: QuicListenerOptions, endpoint: Deno.QuicEndpoint) {
@@ -89,8 +90,8 @@ export class QuicListener {
   async #accept(listener: Deno.QuicListener): Promise<void> {
     try {
       for await (const incoming of listener) {
-        if (this.#handshakesCount >= HANDSHAKES_MAX) incoming.refuse();
-        else this.#handshake(incoming);
+        if (this.#connectionsCount >= CONNECTIONS_MAX) incoming.refuse();
+        else this.#serve(incoming);
       }
     } catch (error) {
       if (!this.#stopped) {
@@ -99,26 +100,16 @@ export class QuicListener {
     }
   }
 
-  async #handshake(incoming: Deno.QuicIncoming): Promise<void> {
-    this.#handshakesCount++;
-    let session: WebTransport;
+  async #serve(incoming: Deno.QuicIncoming): Promise<void> {
+    this.#connectionsCount++;
     try {
-      const connection = await incoming.accept();
-      session = await Deno.upgradeWebTransport(connection);
-      await session.ready;
-    } catch (error) {
-      logger.debug`a WebTransport handshake failed: ${messageOf(error)}`;
-      return;
-    } finally {
-      this.#handshakesCount--;
-    }
-    // A session that is refused, killed or lost must not become an unhandled rejection.
-    session.closed.catch(() => {});
-    try {
-      await this.#options.onSession(session);
+      const session = await handshake(incoming);
+      if (session !== null) await this.#options.onSession(session);
     } catch (error) {
       this.#options.onError();
       logger.error`a WebTransport session failed: ${messageOf(error)}`;
+    } finally {
+      this.#connectionsCount--;
     }
   }
 
@@ -126,6 +117,21 @@ export class QuicListener {
     this.#stopped = true;
     clearTimeout(this.#renewTimer);
     this.#endpoint.close({ closeCode: 0, reason: "the server is stopping" });
+  }
+}
+
+/** null when the peer did not get through it. */
+async function handshake(incoming: Deno.QuicIncoming): Promise<WebTransport | null> {
+  try {
+    const connection = await incoming.accept();
+    const session = await Deno.upgradeWebTransport(connection);
+    // A session that is refused, killed or lost must not become an unhandled rejection.
+    session.closed.catch(() => {});
+    await session.ready;
+    return session;
+  } catch (error) {
+    logger.debug`a WebTransport handshake failed: ${messageOf(error)}`;
+    return null;
   }
 }
 

@@ -95,6 +95,8 @@ export function webSocketLane(app: App): { upgrade: UpgradeHandler; stop: () => 
 }
 
 function refuse(socket: Duplex, status: string): void {
+  // A peer that is gone by now is nothing to fail about.
+  socket.on("error", () => {});
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 

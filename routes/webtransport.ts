@@ -21,6 +21,8 @@ import {
 
 /** Time for Bye to leave before the session is closed under it. */
 const BYE_LINGER_MS = 100;
+/** Datagrams that the network does not take yet; more are dropped, as a network may do anyway. */
+const DATAGRAMS_PENDING_MAX = 16;
 const NOTHING = new Uint8Array(0);
 
 const logger = getLogger(["telebridge", "webtransport"]);
@@ -33,6 +35,7 @@ class WebTransportTransport implements Transport {
   readonly #control: Writer;
   readonly #datagrams: Writer;
   #bytesPending = 0;
+  #datagramsPending = 0;
 
   constructor(session: WebTransport, control: WebTransportBidirectionalStream) {
     this.#session = session;
@@ -52,7 +55,12 @@ class WebTransportTransport implements Transport {
   }
 
   sendUnreliable(message: Uint8Array<ArrayBuffer>): void {
-    this.#datagrams.write(message).catch(ignoreClosed);
+    if (this.#datagramsPending >= DATAGRAMS_PENDING_MAX) return;
+    this.#datagramsPending++;
+    const done = () => {
+      this.#datagramsPending--;
+    };
+    this.#datagrams.write(message).then(done, done);
   }
 
   openMedia(handle: number): MediaLane {

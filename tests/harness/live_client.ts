@@ -21,8 +21,6 @@ import {
   type Welcome,
   WIRE_VERSION,
 } from "../../proto/wire.ts";
-import type { TestBox } from "./box.ts";
-import type { Serve } from "./serve.ts";
 import { waitFor } from "./wait.ts";
 
 export type LaneKind = "websocket" | "webtransport";
@@ -30,6 +28,17 @@ export type LaneKind = "websocket" | "webtransport";
 export interface LiveFrame {
   header: FrameHeader;
   payload: Uint8Array;
+}
+
+/** What a client needs to know of a server; a Serve is one. */
+export interface Target {
+  origin: string;
+  ready: { token: string };
+}
+
+/** Closes the client at its end; a TestBox is one. */
+interface Owner {
+  onEnd(stop: () => Promise<void>): void;
 }
 
 interface Lane {
@@ -56,8 +65,8 @@ export class LiveClient {
 
   /** Opens a lane and says Hello with a ticket. */
   static async open(
-    box: TestBox,
-    serve: Serve,
+    box: Owner,
+    serve: Target,
     kind: LaneKind = "websocket",
     token = serve.ready.token,
   ): Promise<LiveClient> {
@@ -69,8 +78,8 @@ export class LiveClient {
 
   /** Opens a lane and says nothing. */
   static async openSilent(
-    box: TestBox,
-    serve: Serve,
+    box: Owner,
+    serve: Target,
     kind: LaneKind,
     token = serve.ready.token,
   ): Promise<LiveClient> {

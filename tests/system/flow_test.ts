@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { encodeJson, MessageType, WIRE_VERSION } from "../../proto/wire.ts";
-import { TestBox } from "../harness/box.ts";
+import { ROOT, TestBox } from "../harness/box.ts";
 import { LiveClient } from "../harness/live_client.ts";
 import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { getRequest } from "../harness/raw_http.ts";
 import { Serve } from "../harness/serve.ts";
+import { waitFor } from "../harness/wait.ts";
 
 /** A WebSocket client frame, masked with zeros. */
 function clientFrame(message: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -58,6 +59,36 @@ Deno.test("flow: viewers that never read cost no other a frame, and no memory", 
   // 120 frames of 480 kB for five viewers would be 288 MB.
   assert(grown < 64 * 2 ** 20, `the server grew by ${Math.round(grown / 2 ** 20)} MiB`);
   for (const connection of stuck) connection.close();
+});
+
+Deno.test("flow: viewers killed without goodbye are noticed, and nobody else notices", async () => {
+  await using box = await TestBox.create();
+  const run = box.runId("orphans");
+  await TestProducer.start(box, planFor(run));
+  const serve = await Serve.start(box);
+  const witness = await LiveClient.open(box, serve);
+  witness.subscribe(1, run);
+  const viewers = () => witness.runs.find(({ id }) => id === run)?.viewers;
+  for (const kind of ["websocket", "webtransport"] as const) {
+    const { origin, ready: { token } } = serve;
+    const plan = { target: { origin, ready: { token } }, kind, run };
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--allow-all",
+        "--quiet",
+        `${ROOT}tests/harness/viewer_child.ts`,
+        JSON.stringify(plan),
+      ],
+      stdin: "null",
+    }).spawn();
+    await waitFor("two viewers", () => viewers() === 2, viewers);
+    child.kill("SIGKILL");
+    await child.status;
+    await waitFor("one viewer", () => viewers() === 1, viewers);
+  }
+  const seen = witness.frames.length;
+  await witness.framesCount(seen + 10);
 });
 
 Deno.test("flow: bytes that are no message end their session only", async () => {

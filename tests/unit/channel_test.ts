@@ -282,12 +282,17 @@ Deno.test("channel: a run that another program controls can be watched, not touc
   const run = box.runId("busy");
   using producer = open(core, run);
   using reader = core.library.openReader(run);
-  using _controller = core.library.openController(reader);
+  const controller = core.library.openController(reader);
   const viewer = core.viewer().subscribe(1, run);
   await viewer.lane.state("live");
   assert.equal(lastState(viewer).controllable, false);
   assert.match(viewer.command(1, { command: "pause" }).error!, /another program/);
   for (let frame = 1; frame <= 5; frame++) await step(producer, frame, viewer);
+  controller[Symbol.dispose]();
+  await waitFor("control", () => lastState(viewer).controllable);
+  for (let frame = 6; frame <= 9; frame++) await step(producer, frame, viewer);
+  assert(viewer.command(1, { command: "pause" }).ok);
+  assert(producer.controls().pauseRequested);
 });
 
 Deno.test("channel: HUD numbers come with frames, and without", async () => {
