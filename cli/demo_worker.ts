@@ -12,6 +12,18 @@ const STOP_MS_MAX = 1_000;
 
 const logger = getLogger(["telebridge", "demo"]);
 
+/** Started so that it ends with us, even when we are killed; without util-linux's help it would go on then. */
+function spawn(path: string): Deno.ChildProcess {
+  const streams = { stdin: "null", stdout: "null" } as const;
+  try {
+    const args = ["--pdeathsig", "TERM", path];
+    return new Deno.Command("setpriv", { args, ...streams }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return new Deno.Command(path, streams).spawn();
+  }
+}
+
 export class DemoWorker {
   readonly #path: string;
   readonly #running: Promise<void>;
@@ -45,7 +57,7 @@ export class DemoWorker {
   /** Resolves to how it ended. */
   async #runOnce(): Promise<string> {
     try {
-      this.#child = new Deno.Command(this.#path, { stdin: "null", stdout: "null" }).spawn();
+      this.#child = spawn(this.#path);
     } catch (error) {
       return `did not start: ${messageOf(error)}`;
     }
@@ -61,12 +73,20 @@ export class DemoWorker {
     clearTimeout(timer);
   }
 
+  #kill(signal: Deno.Signal): void {
+    try {
+      this.#child?.kill(signal);
+    } catch {
+      // It has ended already: Ctrl-C in a terminal goes to both of us.
+    }
+  }
+
   /** Ends the worker, which removes its segment. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopping.resolve();
-    this.#child?.kill("SIGTERM");
-    const killTimer = setTimeout(() => this.#child?.kill("SIGKILL"), STOP_MS_MAX);
+    this.#kill("SIGTERM");
+    const killTimer = setTimeout(() => this.#kill("SIGKILL"), STOP_MS_MAX);
     await this.#running;
     clearTimeout(killTimer);
   }

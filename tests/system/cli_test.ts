@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { RunSummary } from "../../proto/wire.ts";
 import { ROOT, TestBox } from "../harness/box.ts";
 import { LiveClient } from "../harness/live_client.ts";
 import { Serve } from "../harness/serve.ts";
@@ -138,6 +139,28 @@ Deno.test("cli: Ctrl-C says goodbye and leaves nothing: no process, socket or se
   const sockets = [...Deno.readDirSync(`${box.folder}/runtime`)].map(({ name }) => name);
   assert.deepEqual(sockets.filter((name) => name.endsWith(".sock")), []);
 });
+
+Deno.test("cli: the demo comes back when it crashes, and ends with a server that is killed", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box, { args: ["--demo"] });
+  const client = await LiveClient.open(box, serve);
+  const first = await waitFor("the demo", () => client.runs.find(isDemo));
+  Deno.kill(first.pid, "SIGKILL");
+  const isNext = (row: RunSummary) => isDemo(row) && row.pid !== first.pid;
+  const second = await waitFor("the next", () => client.runs.find(isNext));
+  await serve.kill();
+  await waitFor("its end", () => !exists(`/proc/${second.pid}`));
+  await waitFor("its segment's", () => !exists(`/dev/shm/mosaic.run.${second.id}.fastlane`));
+});
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function isDemo({ id, phase }: { id: string; phase: string }): boolean {
   return id.startsWith("mountain-car") && phase === "live";
