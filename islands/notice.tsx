@@ -49,7 +49,7 @@ export function RefusedNotice({ reason }: { reason: string | null }) {
 
 export function BrokenNotice({ reason }: { reason: string }) {
   return (
-    <Notice state="broken" title="The viewer stopped" urgent>
+    <Notice state="broken" title="The viewer could not start" urgent>
       <p>Its worker failed: {reason}</p>
       <button type="button" class="button" onClick={() => location.reload()}>Load again</button>
     </Notice>

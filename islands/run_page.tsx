@@ -1,6 +1,7 @@
 /** The page of one run: its picture on a stage, its numbers, what can be done with it. */
 
 import type { JSX } from "preact";
+import type { StreamState } from "../proto/wire.ts";
 import { ActionBar } from "./action_bar.tsx";
 import { AppBar } from "./app_bar.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
@@ -47,14 +48,13 @@ export function startRunPage({ run }: RunPageProps): JSX.Element {
 }
 
 /** The phase that the chip shows: the run's own, refined by what this page knows. */
-function phaseOf(model: RunModel): string {
-  const state = model.state.value;
-  if (state === null) return "waiting";
+function phaseOf(state: StreamState): string {
   return state.phase === "live" && state.paused ? "paused" : state.phase;
 }
 
 function RunPage({ model }: { model: RunModel }) {
   const connection = model.connection.value;
+  const state = model.state.value;
   const fatal = fatalNotice(model);
   return (
     <>
@@ -73,7 +73,7 @@ function RunPage({ model }: { model: RunModel }) {
         }
       >
         <h1 class="run-name" title={model.run}>{model.run}</h1>
-        {model.connected.value && <PhaseChip phase={phaseOf(model)} />}
+        {model.connected.value && state !== null && <PhaseChip phase={phaseOf(state)} />}
       </AppBar>
       {fatal !== null && <main class="runs-page">{fatal}</main>}
       <main class="run-page" hidden={fatal !== null}>

@@ -80,7 +80,8 @@ function StageNotice({ model }: { model: RunModel }) {
       </Notice>
     );
   }
-  if (state === null || state.phase === "waiting") {
+  if (state === null) return null;
+  if (state.phase === "waiting") {
     return (
       <Notice state="waiting" title="Waiting for the run">
         <p>

@@ -42,13 +42,15 @@ export class ViewerClient {
   readonly status = signal<ViewerStatus | null>(null);
   /** null until the server has told. */
   readonly runs = signal<RunSummary[] | null>(null);
-  /** The worker itself broke: nothing will come any more. */
+  /** The worker could not begin: nothing will come. */
   readonly failure = signal<string | null>(null);
 
   constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => this.#receive(data);
-    this.#worker.onerror = (event) =>
-      this.failure.value = event.message || "it could not be loaded";
+    this.#worker.onerror = (event) => {
+      // A worker that has begun survives an error, and its next status shows how it is.
+      if (this.status.peek() === null) this.failure.value = event.message || "it was not loaded";
+    };
     document.addEventListener("visibilitychange", () => this.#postVisibility());
     // The network is back: no need to wait for the next attempt.
     globalThis.addEventListener("online", () => this.connect());

@@ -30,6 +30,9 @@ export class Subscription {
   #handlesUsed = 0;
   #frameDone = 0;
   #ackedAtMs = 0;
+  /** Of the producer whose numbers are here; outlives sessions. */
+  #epoch: string | null = null;
+  /** null until the server has told. */
   state: StreamState | null = null;
   hud: HudValues | null = null;
 
@@ -60,9 +63,10 @@ export class Subscription {
     this.#handle = 0;
   }
 
-  /** The session is gone, and this subscription with it. */
+  /** The session is gone, and this subscription with it: also what it had, control and pause. */
   forget(): void {
     this.#handle = 0;
+    this.state = null;
   }
 
   set settings(settings: StreamSettings) {
@@ -102,10 +106,11 @@ export class Subscription {
     else if (message.type === MessageType.State) {
       const state = decodeJson(message.body) as StreamState;
       // Another producer under the same name: its numbers begin anew, and old acks must not cover its frames.
-      if (this.state !== null && this.state.epoch !== state.epoch) {
+      if (this.#epoch !== state.epoch) {
         this.hud = null;
         this.#frameDone = 0;
       }
+      this.#epoch = state.epoch;
       this.state = state;
     }
   }

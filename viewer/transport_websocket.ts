@@ -1,6 +1,6 @@
 /** The lane for everywhere: one WebSocket, one message each way per WebSocket message. */
 
-import { decodeMessage, MessageType } from "../proto/wire.ts";
+import { decodeMessage, MessageType, WireError } from "../proto/wire.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
 /** Opens the lane. Rejects when it cannot be had; `signal` gives up on it. */
@@ -34,9 +34,15 @@ export function openWebSocket(
   socket.onmessage = (event) => {
     const receivedAtMs = performance.now();
     const bytes = new Uint8Array(event.data as ArrayBuffer);
-    const message = decodeMessage(bytes);
-    if (message.type === MessageType.Frame) sink.onFrame(bytes, receivedAtMs);
-    else sink.onMessage(message);
+    try {
+      const message = decodeMessage(bytes);
+      if (message.type === MessageType.Frame) sink.onFrame(bytes, receivedAtMs);
+      else sink.onMessage(message);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      transport.close();
+      sink.onClose(error.message);
+    }
   };
   return promise;
 }
