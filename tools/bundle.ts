@@ -8,7 +8,7 @@
 const ASSETS_DIR = "dist/assets";
 
 /** Styles in the order of the cascade. */
-const STYLES = ["tokens", "base", "controls", "runs", "run", "dialog"];
+const STYLES = ["tokens", "base", "controls", "runs", "run", "side", "dialog"];
 
 async function bundleScript(entry: string, output: string): Promise<void> {
   const bundle = await new Deno.Command(Deno.execPath(), {

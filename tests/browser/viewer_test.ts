@@ -97,23 +97,24 @@ Deno.test("viewer: the FPS cap and every n-th frame hold, and what is passed ove
   await viewer.untilMoving();
   const choose = (name: string, value: number) =>
     viewer.page.locator(`input[name="${name}"][value="${value}"]`).check({ force: true });
-  /** Frames of the run per frame shown, and frames shown per second, over two seconds. */
+  /** What happened within about two seconds. A snapshot is up to a few tenths of a second old. */
   const measure = async () => {
     const before = (await viewer.snapshot())!;
+    const begunAtMs = performance.now();
     await sleep(2_000);
     const after = (await viewer.snapshot())!;
-    const shown = after.counters.shown - before.counters.shown;
-    const published = after.picture!.frame - before.picture!.frame;
-    const skipped = after.counters.skipped - before.counters.skipped;
-    return { shown, published, skipped };
+    return {
+      secondsMax: (performance.now() - begunAtMs) / 1_000 + 0.5,
+      shown: after.counters.shown - before.counters.shown,
+      published: after.picture!.frame - before.picture!.frame,
+      skipped: after.counters.skipped - before.counters.skipped,
+    };
   };
 
   await choose("fps-max", 30);
   await sleep(500);
   const capped = await measure();
-  // The snapshots' own spacing may be a tenth of a second off.
-  assert.ok(capped.shown <= 30 * 2.2, `${capped.shown} frames in 2 s under a cap of 30`);
-  assert.ok(capped.shown >= 10, `only ${capped.shown} frames in 2 s`);
+  assert.ok(capped.shown > 0 && capped.shown <= 30 * capped.secondsMax, JSON.stringify(capped));
 
   await choose("fps-max", 0);
   await choose("every-nth", 5);
