@@ -36,7 +36,6 @@ export class RendererWebGl implements Renderer {
     this.#gl = gl;
     this.#objects = createObjects(gl);
     // Without preventDefault the browser never restores the context.
-    canvas.addEventListener("contextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {
       this.#objects = createObjects(gl);
@@ -87,6 +86,13 @@ export class RendererWebGl implements Renderer {
     const rows = Math.ceil(bytes.byteLength / rowBytes);
     gl.bindTexture(gl.TEXTURE_2D, this.#objects.payload);
     if (rows > this.#objects.payloadRows) {
+      const rowsMax = gl.getParameter(gl.MAX_TEXTURE_SIZE);
+      if (rows > rowsMax) {
+        throw new Error(
+          `a picture of ${bytes.byteLength} bytes is too large for this graphics device, ` +
+            `which takes ${rowsMax * rowBytes}; ?renderer=2d draws it`,
+        );
+      }
       this.#objects.payloadRows = rows;
       gl.texImage2D(
         gl.TEXTURE_2D,
