@@ -77,6 +77,7 @@ native: | setup
 	@$(MAKE) --silent -C native/demo
 
 dist/bundled: $(BUNDLE_SOURCES) | setup
+	@echo "build: the pages" >&2
 	@$(DENO) run --quiet --allow-all tools/bundle.ts
 	@touch $@
 

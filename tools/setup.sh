@@ -82,8 +82,9 @@ install_packages() {
     # shellcheck disable=SC2086  # words, not one argument
     $as_root env DEBIAN_FRONTEND=noninteractive $step -q -o DPkg::Lock::Timeout=300 \
       </dev/null >.tools/apt.log 2>&1 || {
-      tail -n 20 .tools/apt.log >&2
-      fail "\`$step\` failed, for the reason above (all of it: .tools/apt.log)."
+      tail -n 5 .tools/apt.log >&2
+      fail "\`$step\` failed, for the reason above (all of it: .tools/apt.log)." \
+        "Debian's packages must be within reach once; after that no network is needed."
     }
   done
 }
