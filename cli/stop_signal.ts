@@ -1,8 +1,10 @@
 /** Ctrl-C and its like. */
 
+/** SIGHUP: the terminal was closed. */
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const INTERRUPTED_EXIT_CODE = 130;
 
-/** Resolves at the first SIGINT or SIGTERM. The second ends the process at once. */
+/** Resolves at the first of them. The second ends the process at once. */
 export function stopRequested(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = false;
@@ -11,7 +13,6 @@ export function stopRequested(): Promise<void> {
     asked = true;
     resolve();
   };
-  Deno.addSignalListener("SIGINT", onSignal);
-  Deno.addSignalListener("SIGTERM", onSignal);
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
   return promise;
 }

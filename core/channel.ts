@@ -57,6 +57,7 @@ export class Channel {
     this.#run = run;
     const reader = run?.reader ?? null;
     if ((this.#live?.attachment.reader ?? null) !== reader) {
+      if (run !== null && !run.failed) this.#withLive(({ dispatch }) => dispatch.finish());
       this.detach();
       if (reader !== null) this.#guard(() => this.#attach(run!));
     }

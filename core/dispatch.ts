@@ -72,9 +72,11 @@ export class Dispatch {
     return sent;
   }
 
-  #sendNext(subscription: Subscription, wokenNs: bigint): boolean {
+  #sendNext(subscription: Subscription, wokenNs: bigint, last = false): boolean {
     const { pacer } = subscription;
-    const buffer = this.#frames.take(this.#attachment, pacer);
+    const buffer = last
+      ? this.#frames.takeNewest(this.#attachment, pacer.lastFrame)
+      : this.#frames.take(this.#attachment, pacer);
     if (buffer === null) return false;
     const metrics = this.#metrics;
     const skippedBefore = pacer.framesSkipped;
@@ -100,6 +102,17 @@ export class Dispatch {
 
   *#waiters(): Generator<Waiter> {
     for (const { open, pacer } of this.#subscriptions) if (open) yield pacer;
+  }
+
+  /** The run is over: whoever can take its last frame gets it, due or not, acked or not. */
+  finish(): void {
+    try {
+      for (const subscription of this.#subscriptions) {
+        if (!subscription.writing) this.#sendNext(subscription, NOT_WOKEN_NS, true);
+      }
+    } finally {
+      this.#frames.endPass();
+    }
   }
 
   stop(): void {

@@ -38,10 +38,11 @@ export class FrameSource {
       // A viewer that was lapped goes on with the newest.
       if (next !== "stale") return this.#wasRead(next);
     }
-    return this.#takeNewest(attachment, pacer.afterFrame);
+    return this.takeNewest(attachment, pacer.afterFrame);
   }
 
-  #takeNewest(attachment: Attachment, afterFrame: number): FrameBuffer | null {
+  /** The newest frame if its number is over `afterFrame`. */
+  takeNewest(attachment: Attachment, afterFrame: number): FrameBuffer | null {
     if (this.#newest === null) {
       const read = attachment.read(afterFrame, ReadMode.Newest, this.pool);
       if (typeof read === "string") return null;

@@ -164,8 +164,9 @@ export class RunRegistry implements Disposable {
       return this.#logRefusal(runId, `${LIVE_RUNS_MAX} runs are live`);
     }
     try {
-      const reader = this.#library.openReader(runId);
-      if (!this.#adopt(reader)) reader[Symbol.dispose]();
+      using unadopted = new DisposableStack();
+      const reader = unadopted.use(this.#library.openReader(runId));
+      if (this.#adopt(reader)) unadopted.move();
     } catch (error) {
       if (!(error instanceof TelebridgeError)) throw error;
       this.#refuse(runId, error, retries);

@@ -35,9 +35,14 @@ export class Subscription {
     this.pacer = new Pacer(settings);
   }
 
+  /** Whether a frame is being written, so that none can be handed over. */
+  get writing(): boolean {
+    return this.#writing !== null;
+  }
+
   /** Whether a frame could be handed over, its due time aside. */
   get open(): boolean {
-    return !this.#closed && this.#writing === null && !this.pacer.full;
+    return !this.#closed && !this.writing && !this.pacer.full;
   }
 
   /** Stamps and sends a frame; the buffer goes back to `pool` when it is written. */

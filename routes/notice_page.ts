@@ -70,8 +70,9 @@ export function continuePage(path: string): string {
 }
 
 export function errorPage(title: string, message: string): string {
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1);
   return noticePage(
     title,
-    `<p>${escapeHtml(message)}</p><p><a href="/">All runs</a></p>`,
+    `<p>${escapeHtml(sentence)}</p><p><a href="/">All runs</a></p>`,
   );
 }

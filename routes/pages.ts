@@ -17,7 +17,7 @@ export function contentSecurityPolicy(app: App, hostHeader: string): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
-    "worker-src 'self' blob:",
+    "worker-src 'self'",
     `style-src 'self' ${NOTICE_STYLE_HASH}`,
     "img-src 'self' data: blob:",
     "font-src 'self'",

@@ -148,10 +148,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
 }
 
-/** The name that a browser on this machine, or on another, can use. */
+/** The name that a browser can use, on another machine too where one can reach us. */
 function urlHost(settings: Settings): string {
   const listensOnAll = settings.host === "0.0.0.0" || settings.host === "::";
-  return listensOnAll ? settings.allowHosts[0] ?? "localhost" : bracketed(settings.host);
+  return listensOnAll ? settings.allowHosts[0] ?? Deno.hostname() : bracketed(settings.host);
 }
 
 function listen(server: Server, { host, port }: Settings): Promise<number> {

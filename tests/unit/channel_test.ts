@@ -331,6 +331,27 @@ Deno.test("channel: a subscription follows its run through an end and a new star
   assert.notEqual(epochs[0], epochs[1]);
 });
 
+Deno.test("channel: the last frame of a run reaches viewers that were not due for one", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("last");
+  const viewers = [
+    core.viewer().subscribe(1, run),
+    core.viewer().subscribe(1, run, { fpsMax: 1 }),
+    core.viewer().subscribe(1, run, { everyNth: 100 }),
+  ];
+  {
+    using producer = open(core, run);
+    for (const viewer of viewers) await viewer.lane.state("live");
+    for (let frame = 1; frame <= 7; frame++) publish(producer, frame);
+  }
+  for (const viewer of viewers) {
+    await viewer.lane.state("ended");
+    assert.equal(viewer.lane.frames.at(-1)!.frame, 7);
+    assert(numbers(viewer).length < 7);
+  }
+});
+
 Deno.test("channel: frames that grow and shrink", async () => {
   await using box = await TestBox.create();
   await using core = ServerCore.create(box);
