@@ -1,4 +1,5 @@
-/* A producer's state, shared by publishing (producer.c) and by what comes back (producer_controls.c). */
+/* A producer's state, shared by its life (producer.c), publishing (publish.c) and what comes back
+ * (producer_controls.c). */
 #ifndef TELE_PRODUCER_H
 #define TELE_PRODUCER_H
 

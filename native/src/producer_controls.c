@@ -59,7 +59,7 @@ static void drain_inputs(tele_producer *producer) {
     if (event.kind == TELE_INPUT_COMMAND && event.code == TELE_COMMAND_STEP) producer->steps_granted++;
     queue_put(&producer->inputs, &event);
   }
-  /* SYNC ring.input_tail: pairs with input_send() in input.c */
+  /* SYNC ring.input_tail: pairs with free_events() in input.c */
   atomic_store_explicit(&segment->input_tail, tail, memory_order_release);
 }
 

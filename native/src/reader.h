@@ -12,6 +12,11 @@ typedef struct head_watch {
   uint64_t since_ns; /* 0 = not watched yet */
 } head_watch;
 
+/* How often a seqlock is tried. A slot is overwritten only capacity - 1 publications after it became the newest, so
+ * that even one repetition is rare; a writer that laps every one of these is no honest one, or the ring is far too
+ * small: then there is "no new frame". */
+#define ATTEMPTS_MAX 64
+
 struct tele_reader {
   segment *segment;
   segment_file *file;

@@ -1,0 +1,57 @@
+/* The hub's state, and one pass over its streams. */
+#ifndef TELE_HUB_H
+#define TELE_HUB_H
+
+#include <pthread.h>
+
+#include "controller.h"
+
+typedef struct stream {
+  struct stream *next;
+  uint64_t id;
+  uint64_t number; /* unique in the hub, unlike id, which may be added again */
+  tele_reader *reader;
+  tele_controller *controller; /* NULL: polled */
+  bool armed;
+  uint64_t after;
+  uint64_t not_before_ns;
+  bool polled;
+  bool notify_on;         /* notify_wanted is set */
+  bool awaited;           /* a sleep began with it set and nothing new: the next frame owes a datagram */
+  bool datagram_came;     /* since then */
+  bool readable;          /* the socket holds something */
+  uint64_t owed_since_ns; /* when a frame was seen that owed one, and was not judged yet; 0 = none */
+  unsigned missed;        /* in a row */
+  uint64_t health_due_ns;
+  uint64_t renew_due_ns;
+  head_watch watch;
+  uint32_t reported; /* bit per tele_hub_event_kind */
+} stream;
+
+struct tele_hub {
+  pthread_mutex_t mutex;
+  int epoll_fd;
+  int wake_fd;
+  stream *streams;
+  uint64_t next_number;
+  bool sleeping;
+  bool wake_requested;
+};
+
+/* What one pass gathers. */
+typedef struct harvest {
+  tele_hub_event *events;
+  uint32_t events_count;
+  uint32_t events_max;
+  uint64_t now_ns;
+  uint64_t sleep_until_ns;
+} harvest;
+
+/* Looks at one stream: emits what is ready, asks for datagrams where a frame is awaited, renews the lease, looks after
+ * the owner when that is due, and shortens the sleep to when the next of these is due. With the mutex held. */
+void stream_look_at(stream *stream, harvest *harvest);
+
+/* Takes the wish for datagrams back: a stream that awaits nothing costs its producer no system call. */
+void stream_stop_datagrams(stream *stream);
+
+#endif
