@@ -29,8 +29,8 @@ export function UnauthorisedNotice() {
         data directory.
       </p>
       <p>
-        Open the address that <code>telebridge serve</code> prints when it starts: it ends in{" "}
-        <code>?token=…</code>.
+        Open the address that <code>telebridge serve</code> prints when it starts, the one with{" "}
+        <code>?token=</code> in it.
       </p>
       <button type="button" class="button" onClick={() => location.reload()}>Try again</button>
     </Notice>

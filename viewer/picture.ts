@@ -33,6 +33,7 @@ export class Picture {
   #skippedByServer = 0;
   #displayRequested = false;
   #visible = true;
+  #begunAtMs = 0;
   drawError: string | null = null;
 
   constructor(
@@ -139,6 +140,7 @@ export class Picture {
     this.#presenter.restart();
     this.#skippedByServer = 0;
     this.latency.reset();
+    this.#begunAtMs = performance.now();
     this.subscription.begin();
   }
 
@@ -147,9 +149,12 @@ export class Picture {
     this.#skippedByServer = header.framesSkipped;
     this.#drawn.add(drawnAtMs);
     const receivedServerMs = this.#clock.serverMsAt(receivedAtMs);
-    if (receivedServerMs === null) return;
+    const begunServerMs = this.#clock.serverMsAt(this.#begunAtMs);
+    const steppedAtMs = Number(header.tMonoNs) / 1e6;
+    // A frame from before this subscription is old because nobody had asked for it.
+    if (receivedServerMs === null || steppedAtMs < begunServerMs!) return;
     this.latency.addFrame({
-      steppedAtMs: Number(header.tMonoNs) / 1e6,
+      steppedAtMs,
       wokenAtMs: Number(header.tWokenNs) / 1e6,
       sentAtMs: Number(header.tSentNs) / 1e6,
       receivedAtMs: receivedServerMs,
