@@ -17,6 +17,7 @@ const LOG_TAIL_LINES = 80;
 const HEARTBEAT_SECONDS = 60;
 /** Between asking a hanging suite to end and ending it. */
 const KILL_AFTER_SECONDS = 10;
+
 interface Result extends Counts {
   readonly suite: string;
 }
@@ -33,6 +34,7 @@ async function main(args: string[]): Promise<number> {
     console.error(`no such suite; there are: ${suites.map(({ name }) => name).join(", ")}`);
     return 2;
   }
+  Deno.chdir(new URL("..", import.meta.url).pathname);
   await Deno.mkdir(LOG_FOLDER, { recursive: true });
   const sandbox = await Sandbox.create();
   const results: Result[] = [];

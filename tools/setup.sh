@@ -41,7 +41,7 @@ link_deno() {
 install_deno() {
   say "installing: deno $deno_version (npm, into .tools/)"
   npm install --prefix .tools --prefer-offline --ignore-scripts --no-audit --no-fund \
-    --loglevel=error "deno@$deno_version" >&2 ||
+    --loglevel=error "deno@$deno_version" >/dev/null ||
     fail "npm could not install deno@$deno_version, for the reason above." \
       "The npm registry must be within reach once; after that no network is needed."
   link_deno || fail "npm installed deno@$deno_version, but it does not run on $(uname -sm):" \
