@@ -3,6 +3,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../core/errors.ts";
 
+const RUN_ID = "mountain-car";
 const RESTART_MS_FIRST = 500;
 const RESTART_MS_MAX = 30_000;
 /** One that ran so long was well; the next restart is quick again. */
@@ -13,31 +14,35 @@ const STOP_MS_MAX = 1_000;
 const logger = getLogger(["telebridge", "demo"]);
 
 /** Started so that it ends with us, even when we are killed; without util-linux's help it would go on then. */
-function spawn(path: string): Deno.ChildProcess {
+function spawn(path: string, runId: string): Deno.ChildProcess {
+  const options = ["--run-id", runId];
   const streams = { stdin: "null", stdout: "null" } as const;
   try {
-    const args = ["--pdeathsig", "TERM", path];
+    const args = ["--pdeathsig", "TERM", path, ...options];
     return new Deno.Command("setpriv", { args, ...streams }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return new Deno.Command(path, streams).spawn();
+    return new Deno.Command(path, { args: options, ...streams }).spawn();
   }
 }
 
 export class DemoWorker {
   readonly #path: string;
+  readonly #isLive: (runId: string) => boolean;
   readonly #running: Promise<void>;
   #child: Deno.ChildProcess | null = null;
   #stopping = Promise.withResolvers<void>();
   #stopped = false;
 
-  private constructor(path: string) {
+  private constructor(path: string, isLive: (runId: string) => boolean) {
     this.#path = path;
+    this.#isLive = isLive;
     this.#running = this.#keepRunning();
   }
 
-  static start(path: string): DemoWorker {
-    return new DemoWorker(path);
+  /** `isLive` tells whether a run of that id is being published already, by the demo of another server. */
+  static start(path: string, isLive: (runId: string) => boolean): DemoWorker {
+    return new DemoWorker(path, isLive);
   }
 
   /** Restarts it, ever more slowly, when it crashes. */
@@ -56,8 +61,9 @@ export class DemoWorker {
 
   /** Resolves to how it ended. */
   async #runOnce(): Promise<string> {
+    const runId = this.#isLive(RUN_ID) ? `${RUN_ID}-${Deno.pid}` : RUN_ID;
     try {
-      this.#child = spawn(this.#path);
+      this.#child = spawn(this.#path, runId);
     } catch (error) {
       return `did not start: ${messageOf(error)}`;
     }

@@ -71,7 +71,7 @@ async function run(command: Command): Promise<void> {
     bundlesDir: assets.bundlesDir,
   });
   lock.writeInfo({ pid: Deno.pid, url: server.url });
-  const demo = settings.demo ? DemoWorker.start(assets.demoPath) : null;
+  const demo = settings.demo ? DemoWorker.start(assets.demoPath, server.isLive) : null;
   announce(settings, server, { dataDir, controlToken, viewToken });
   await stop;
   await Promise.all([demo?.stop(), server.stop()]);

@@ -6,6 +6,11 @@ import { decodeHud, type RunPhase, type RunSummary } from "../proto/wire.ts";
 
 /** A run without a new frame for so long is idle. */
 const LIVE_MS = 2_000;
+/**
+ * A segment without its name, or whose name leads elsewhere, is given up after so long. Not at once: another server
+ * that removes a dead worker's segment holds the worker's lock for a moment, and so makes it look alive.
+ */
+const NAME_GONE_MS = 500;
 const NS_PER_MS = 1_000_000n;
 
 export class Run {
@@ -23,6 +28,7 @@ export class Run {
   #framesPerSecond = 0;
   #tickAtMs: number;
   #frameSeenAtMs = -Infinity;
+  #nameGoneAtMs: number | null = null;
   #shape: PictureShape | null = null;
 
   private constructor(id: string, reader: RingReader | null, nowMs: number) {
@@ -48,7 +54,8 @@ export class Run {
 
   /** Once a second: reads the status and counts. Throws when the segment was truncated. */
   tick(nowMs: number): void {
-    const { head } = this.reader!.readStatus();
+    const { head, replaced } = this.reader!.readStatus();
+    this.#nameGoneAtMs = replaced ? this.#nameGoneAtMs ?? nowMs : null;
     const seconds = (nowMs - this.#tickAtMs) / 1000;
     if (seconds > 0) this.#framesPerSecond = (head - this.#frames) / seconds;
     if (head > this.#frames) this.#frameSeenAtMs = nowMs;
@@ -58,10 +65,11 @@ export class Run {
 
   /** Why the run is over, by its last status; null while it goes on. */
   get end(): string | null {
-    const { owner, flags, replaced, producerPid } = this.reader!.status;
+    const { owner, flags, producerPid } = this.reader!.status;
     if (owner === Owner.Closed || (flags & RunFlag.Closed) !== 0) return "finished";
     if (owner === Owner.Dead) return `the worker died (process ${producerPid})`;
-    return replaced ? "its segment was removed" : null;
+    const goneMs = this.#nameGoneAtMs === null ? 0 : this.#tickAtMs - this.#nameGoneAtMs;
+    return goneMs >= NAME_GONE_MS ? "its segment was removed" : null;
   }
 
   /** The reader is the caller's to close. */

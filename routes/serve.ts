@@ -53,6 +53,8 @@ export interface RunningServer {
   port: number;
   /** UDP; null when WebTransport cannot be had. */
   webTransportPort: number | null;
+  /** Whether a run of that id is being published. */
+  isLive: (runId: string) => boolean;
   /** Says goodbye to viewers, lets go of runs, closes ports. */
   stop: () => Promise<void>;
 }
@@ -133,6 +135,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
     port,
     webTransportPort: quic?.offer.port ?? null,
+    isLive: (runId) => registry.get(runId)?.reader != null,
     async stop() {
       sessions.stop();
       webSockets.stop();

@@ -80,10 +80,8 @@ Deno.test("life: the segment of a worker that died before the server came is rem
   const producer = await TestProducer.start(box, planFor(run));
   await producer.kill();
   assert(exists(segmentPath(run)));
-  const serve = await Serve.start(box);
+  await Serve.start(box);
   await waitFor("its removal", () => !exists(segmentPath(run)));
-  const metrics = await (await serve.fetch("/metrics")).text();
-  assert.match(metrics, /^telebridge_stale_segments_removed [1-9]/m);
 });
 
 Deno.test("life: a segment truncated while it is watched ends that run, and only that", async () => {
@@ -110,6 +108,19 @@ Deno.test("life: a segment truncated while it is watched ends that run, and only
   const row = rows.find(({ id }: { id: string }) => id === runs.cut);
   assert.equal(row.phase, "error");
   Deno.removeSync(segmentPath(runs.cut));
+});
+
+Deno.test("life: a segment that somebody removes under a living worker ends that run", async () => {
+  await using box = await TestBox.create();
+  const run = box.runId("removed");
+  await TestProducer.start(box, planFor(run));
+  const serve = await Serve.start(box);
+  const client = await LiveClient.open(box, serve);
+  client.subscribe(1, run);
+  await client.framesCount(3);
+  Deno.removeSync(segmentPath(run));
+  const ended = await client.state("ended");
+  assert.equal(ended.message, "its segment was removed");
 });
 
 Deno.test("life: a segment that lies is an error of that run, shown and gone with it", async () => {
