@@ -3,8 +3,9 @@
  * at the top, what the C library exports, and that no file names a machine.
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 interface Layer {
   /** Other layers that it may import; its own folder always. */

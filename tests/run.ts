@@ -34,7 +34,7 @@ async function main(args: string[]): Promise<number> {
     console.error(`no such suite; there are: ${suites.map(({ name }) => name).join(", ")}`);
     return 2;
   }
-  Deno.chdir(new URL("..", import.meta.url).pathname);
+  Deno.chdir(new URL("..", import.meta.url));
   await Deno.mkdir(LOG_FOLDER, { recursive: true });
   const sandbox = await Sandbox.create();
   const results: Result[] = [];

@@ -25,7 +25,7 @@ async function joinStyles(output: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  Deno.chdir(new URL("..", import.meta.url).pathname);
+  Deno.chdir(new URL("..", import.meta.url));
   await Deno.mkdir(ASSETS_DIR, { recursive: true });
   await bundleScript("islands/main.tsx", `${ASSETS_DIR}/main.js`);
   await bundleScript("viewer/worker.ts", `${ASSETS_DIR}/worker.js`);

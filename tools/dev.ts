@@ -3,6 +3,7 @@
  * they concern and, unless only the browser's changed, restarts the server. An open page reconnects
  * by itself.
  */
+import { fileURLToPath } from "node:url";
 
 /** Editors save in bursts; one round of work per burst is enough. */
 const SETTLE_MS = 150;
@@ -10,7 +11,7 @@ const SETTLE_MS = 150;
 const BROWSER_FOLDERS = ["islands", "viewer"];
 const SERVER_FOLDERS = ["cli", "core", "ffi", "routes", "proto", "native/src", "native/include"];
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 function startServer(): Deno.ChildProcess {
   const args = ["serve", "--demo", ...Deno.args];

@@ -4,8 +4,9 @@
  *
  *     await using box = await TestBox.create();
  */
+import { fileURLToPath } from "node:url";
 
-export const ROOT = new URL("../..", import.meta.url).pathname;
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 export class TestBox implements AsyncDisposable {
   readonly folder: string;

@@ -1,5 +1,6 @@
 /** The process behind TestProducer: `producer_child.ts PLAN`, with a ProducerPlan as JSON. */
 
+import { fileURLToPath } from "node:url";
 import { Library } from "../../ffi/library.ts";
 import type { ProducerPlan, ProducerReport } from "./producer.ts";
 import { cardPixels, cardStride } from "./test_card.ts";
@@ -15,7 +16,7 @@ function report(line: ProducerReport): void {
 const plan: ProducerPlan = JSON.parse(Deno.args[0]!);
 const { card, overlay } = plan;
 using library = Library.open(
-  new URL("../../native/build/libtelebridge.so", import.meta.url).pathname,
+  fileURLToPath(new URL("../../native/build/libtelebridge.so", import.meta.url)),
 );
 using producer = library.openProducer(plan.run, PAYLOAD_BYTES_MAX);
 let stopped = false;
