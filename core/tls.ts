@@ -1,10 +1,11 @@
 /** The certificate that HTTPS shows: the user's own, or one made once and kept in the data directory. */
 
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { LONG_CERTIFICATE_LIFE_MS, makeCertificate } from "./certificates.ts";
 import { readFileIfAny, writePrivateFile } from "./data_dir.ts";
-import { UserError } from "./errors.ts";
+import { messageOf, UserError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;
@@ -24,19 +25,51 @@ export async function loadTls(
   nowMs: number,
 ): Promise<TlsKeyPair | null> {
   if (settings.tlsCert !== undefined && settings.tlsKey !== undefined) {
-    return {
-      certificatePem: readPem("--tls-cert", settings.tlsCert),
-      privateKeyPem: readPem("--tls-key", settings.tlsKey),
-    };
+    return givenPair(settings.tlsCert, settings.tlsKey, nowMs);
   }
   return settings.tls === "self-signed" ? await keptPair(dataDir, names, nowMs) : null;
 }
 
-function readPem(flag: string, path: string): string {
-  const text = readFileIfAny(path);
-  if (text === null) throw new UserError(`${flag}: there is no file ${path}`);
-  if (!text.includes("-----BEGIN ")) throw new UserError(`${flag}: ${path} is not in PEM format`);
-  return text;
+/** The user's own files, checked here: the HTTP server would start with any, and fail every handshake. */
+function givenPair(certificatePath: string, privateKeyPath: string, nowMs: number): TlsKeyPair {
+  const [certificatePem, certificate] = readPem(
+    "--tls-cert",
+    certificatePath,
+    "certificate",
+    (pem) => new X509Certificate(pem),
+  );
+  const [privateKeyPem, privateKey] = readPem(
+    "--tls-key",
+    privateKeyPath,
+    "private key",
+    (pem) => createPrivateKey(pem),
+  );
+  const publicKeys = [certificate.publicKey, createPublicKey(privateKey)]
+    .map((key) => key.export({ type: "spki", format: "pem" }));
+  if (publicKeys[0] !== publicKeys[1]) {
+    throw new UserError(
+      `${privateKeyPath} is not the key of the certificate in ${certificatePath}`,
+    );
+  }
+  if (Date.parse(certificate.validTo) < nowMs) {
+    throw new UserError(`--tls-cert: ${certificatePath} was valid until ${certificate.validTo}`);
+  }
+  return { certificatePem, privateKeyPem };
+}
+
+function readPem<Parsed>(
+  flag: string,
+  path: string,
+  what: string,
+  parse: (pem: string) => Parsed,
+): [pem: string, parsed: Parsed] {
+  const pem = readFileIfAny(path);
+  if (pem === null) throw new UserError(`${flag}: there is no file ${path}`);
+  try {
+    return [pem, parse(pem)];
+  } catch (error) {
+    throw new UserError(`${flag}: ${path} holds no ${what} in PEM format: ${messageOf(error)}`);
+  }
 }
 
 async function keptPair(
@@ -64,6 +97,8 @@ async function keptPair(
 function covers(certificatePem: string, names: readonly string[], nowMs: number): boolean {
   const certificate = new X509Certificate(certificatePem);
   if (Date.parse(certificate.validTo) - nowMs < REMAINING_MS_MIN) return false;
-  const alternatives = certificate.subjectAltName ?? "";
-  return names.every((name) => alternatives.includes(`:${name.replace(/^\[(.*)\]$/, "$1")}`));
+  return names.every((name) => {
+    const address = name.replace(/^\[(.*)\]$/, "$1");
+    return isIP(address) === 0 ? certificate.checkHost(name) : certificate.checkIP(address);
+  });
 }

@@ -32,13 +32,48 @@ Deno.test("tls: a self-signed certificate is kept, and made anew for a new name 
   const settings = { ...DEFAULT_SETTINGS, tls: "self-signed" } as const;
   const load = (names: string[], nowMs: number) => loadTls(settings, box.dataDir, names, nowMs);
   const nowMs = Date.now();
-  const first = await load(["localhost"], nowMs);
-  assert.equal((await load(["localhost"], nowMs))!.certificatePem, first!.certificatePem);
+  const names = ["localhost", "[::1]", "127.0.0.1"];
+  const first = await load([...names, "gpu-box"], nowMs);
+  assert.equal((await load(names, nowMs))!.certificatePem, first!.certificatePem);
+  assert.notEqual((await load(["gpu"], nowMs))!.certificatePem, first!.certificatePem);
   const renamed = await load(["localhost", "gpu-box.lan"], nowMs);
   assert.notEqual(renamed!.certificatePem, first!.certificatePem);
   const renewed = await load(["localhost", "gpu-box.lan"], nowMs + 395 * DAY_MS);
   assert.notEqual(renewed!.certificatePem, renamed!.certificatePem);
   assert.equal(Deno.statSync(`${box.dataDir}/tls-key.pem`).mode! & 0o777, 0o600);
+});
+
+Deno.test("tls: files that cannot serve are refused at the start", async () => {
+  await using box = await TestBox.create();
+  const nowMs = Date.now();
+  const names = ["localhost"];
+  const [one, other] = [
+    await makeCertificate({ names, nowMs, lifeMs: DAY_MS }),
+    await makeCertificate({ names, nowMs, lifeMs: DAY_MS }),
+  ];
+  const write = (name: string, text: string) => {
+    Deno.writeTextFileSync(`${box.folder}/${name}`, text);
+    return `${box.folder}/${name}`;
+  };
+  const certificate = write("c.pem", one.certificatePem);
+  const key = write("k.pem", one.privateKeyPem);
+  const garbage = write("g.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const load = (tlsCert: string, tlsKey: string, atMs = nowMs) =>
+    loadTls({ ...DEFAULT_SETTINGS, tlsCert, tlsKey }, box.dataDir, names, atMs);
+  assert.equal((await load(certificate, key))!.certificatePem, one.certificatePem);
+  const refused: [Promise<unknown>, RegExp][] = [
+    [load(garbage, key), /g\.pem holds no certificate/],
+    [load(certificate, garbage), /g\.pem holds no private key/],
+    [load(certificate, write("o.pem", other.privateKeyPem)), /o\.pem is not the key of/],
+    [load(certificate, key, nowMs + 2 * DAY_MS), /was valid until/],
+  ];
+  for (const [loading, message] of refused) {
+    await assert.rejects(loading, (error) => {
+      assert(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
 });
 
 Deno.test("tls: a certificate that is not there is named", async () => {
