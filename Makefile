@@ -9,7 +9,7 @@ export DENO_NO_UPDATE_CHECK := 1
 # What `setup` installs: as much as the target takes (tools/setup.sh).
 SETUP := run
 wheel examples: SETUP := python
-test: SETUP := test
+test fmt: SETUP := test
 bench: SETUP := bench
 
 # The browser's bundles are made anew when one of these has changed.
@@ -48,6 +48,7 @@ ok: setup ## check format, lint and types: the quick look before a commit
 .PHONY: fmt
 fmt: setup ## format the sources
 	@$(DENO) fmt --quiet
+	@tools/format_c.sh
 
 .PHONY: lint
 lint: setup ## lint the sources

@@ -49,10 +49,10 @@ int main(int argc, char **argv) {
     const double reward = sin(step++ / 60.0);
     episode_return += reward;
     draw(pixels, step, &pointer);
-    const tele_frame frame = {.pixels = pixels, .format = TELE_FORMAT_RGB8, .width = WIDTH, .height = HEIGHT,
-                              .step = step, .reward = reward};
-    const tele_hud hud = {.last_reward = reward, .step_rate_hz = 60, .step = step,
-                          .episode_return = episode_return, .loss = NAN};
+    const tele_frame frame = {
+        .pixels = pixels, .format = TELE_FORMAT_RGB8, .width = WIDTH, .height = HEIGHT, .step = step, .reward = reward};
+    const tele_hud hud = {
+        .last_reward = reward, .step_rate_hz = 60, .step = step, .episode_return = episode_return, .loss = NAN};
     tele_producer_set_hud(producer, &hud);
     if (tele_producer_wants_frame(producer) && tele_producer_publish(producer, &frame) < 0) {
       fprintf(stderr, "%s: %s\n", argv[0], tele_error_message());

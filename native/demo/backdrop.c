@@ -39,7 +39,8 @@ static void paint_sky(canvas *canvas) {
   static const struct {
     float at; /* of the picture's height */
     uint32_t rgb;
-  } stops[] = {{0, 0x0d1033}, {0.34f, 0x2b2768}, {0.58f, 0x7a3f86}, {0.74f, 0xe0787c}, {0.86f, 0xffb27a}, {1.01f, 0xffd9a0}};
+  } stops[] = {{0, 0x0d1033},     {0.34f, 0x2b2768}, {0.58f, 0x7a3f86},
+               {0.74f, 0xe0787c}, {0.86f, 0xffb27a}, {1.01f, 0xffd9a0}};
   random_source dither = {1};
   for (int y = 0; y < canvas->height; y++) {
     const float at = ((float)y + 0.5f) / (float)canvas->height;

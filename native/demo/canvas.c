@@ -6,28 +6,23 @@ typedef struct box {
   int left, top, right, bottom; /* right and bottom are just outside */
 } box;
 
-static int bound(float value, int limit) {
-  return value < 0 ? 0 : value > (float)limit ? limit : (int)value;
-}
+static int bound(float value, int limit) { return value < 0 ? 0 : value > (float)limit ? limit : (int)value; }
 
 static box box_around(const canvas *canvas, float left, float top, float right, float bottom) {
-  return (box){bound(left - 1, canvas->width), bound(top - 1, canvas->height),
-               bound(right + 2, canvas->width), bound(bottom + 2, canvas->height)};
+  return (box){bound(left - 1, canvas->width), bound(top - 1, canvas->height), bound(right + 2, canvas->width),
+               bound(bottom + 2, canvas->height)};
 }
 
-static float clamp_unit(float value) {
-  return value < 0 ? 0 : value > 1 ? 1 : value;
-}
+static float clamp_unit(float value) { return value < 0 ? 0 : value > 1 ? 1 : value; }
 
 colour colour_from_hex(uint32_t rgb, float opacity) {
-  return (colour){(float)(rgb >> 16 & 255) / 255, (float)(rgb >> 8 & 255) / 255, (float)(rgb & 255) / 255,
-                  opacity};
+  return (colour){(float)(rgb >> 16 & 255) / 255, (float)(rgb >> 8 & 255) / 255, (float)(rgb & 255) / 255, opacity};
 }
 
 colour colour_mix(colour from, colour to, float share) {
   share = clamp_unit(share);
-  return (colour){from.r + (to.r - from.r) * share, from.g + (to.g - from.g) * share,
-                  from.b + (to.b - from.b) * share, from.a + (to.a - from.a) * share};
+  return (colour){from.r + (to.r - from.r) * share, from.g + (to.g - from.g) * share, from.b + (to.b - from.b) * share,
+                  from.a + (to.a - from.a) * share};
 }
 
 static void blend(uint8_t *pixel, colour colour, float cover) {
@@ -37,13 +32,9 @@ static void blend(uint8_t *pixel, colour colour, float cover) {
   pixel[2] = (uint8_t)((float)pixel[2] + (colour.b * 255 - (float)pixel[2]) * share + 0.5f);
 }
 
-static uint8_t *pixel_at(canvas *canvas, int x, int y) {
-  return canvas->pixels + 3 * ((long)y * canvas->width + x);
-}
+static uint8_t *pixel_at(canvas *canvas, int x, int y) { return canvas->pixels + 3 * ((long)y * canvas->width + x); }
 
-void canvas_pixel(canvas *canvas, int x, int y, colour colour) {
-  blend(pixel_at(canvas, x, y), colour, 1);
-}
+void canvas_pixel(canvas *canvas, int x, int y, colour colour) { blend(pixel_at(canvas, x, y), colour, 1); }
 
 void canvas_disc(canvas *canvas, point centre, float radius, colour colour) {
   canvas_line(canvas, centre, centre, radius, colour);
@@ -102,8 +93,7 @@ void canvas_polygon(canvas *canvas, const point *corners, int corners_count, flo
 }
 
 void canvas_glow(canvas *canvas, point centre, float radius, colour colour) {
-  const box area =
-      box_around(canvas, centre.x - radius, centre.y - radius, centre.x + radius, centre.y + radius);
+  const box area = box_around(canvas, centre.x - radius, centre.y - radius, centre.x + radius, centre.y + radius);
   for (int y = area.top; y < area.bottom; y++) {
     for (int x = area.left; x < area.right; x++) {
       const float off_x = (float)x + 0.5f - centre.x, off_y = (float)y + 0.5f - centre.y;

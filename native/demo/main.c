@@ -17,8 +17,8 @@
 #include "training.h"
 #include "window.h"
 
-#define GATE_TIMEOUT_MS 100     /* how soon Ctrl-C is seen in a paused run */
-#define HID_ARROW_RIGHT 0x4F    /* USB HID usage tables, keyboard page */
+#define GATE_TIMEOUT_MS 100  /* how soon Ctrl-C is seen in a paused run */
+#define HID_ARROW_RIGHT 0x4F /* USB HID usage tables, keyboard page */
 #define HID_ARROW_LEFT 0x50
 #define HID_ARROW_DOWN 0x51
 #define LOG_INTERVAL_NS 10000000000u
@@ -131,7 +131,8 @@ static int publish_picture(demo *demo) {
   }
   uint8_t heat[LEARNER_ROWS * LEARNER_COLUMNS];
   learner_heat_map(&training->learner, heat);
-  const double time_s = (double)demo->frames / (demo->options.frames_per_second > 0 ? demo->options.frames_per_second : 60);
+  const double time_s =
+      (double)demo->frames / (demo->options.frames_per_second > 0 ? demo->options.frames_per_second : 60);
   const tele_frame frame = {
       .pixels = scene_draw(demo->scene, cars, training->cars, time_s),
       .overlay = heat,
@@ -201,7 +202,8 @@ int main(int argc, char **argv) {
   }
   const tele_producer_options ring = {
       /* The overlay starts at the next multiple of 64 after the picture. */
-      .payload_bytes_max = (uint64_t)options->width * (uint64_t)options->height * 3 + 64 + LEARNER_ROWS * LEARNER_COLUMNS,
+      .payload_bytes_max =
+          (uint64_t)options->width * (uint64_t)options->height * 3 + 64 + LEARNER_ROWS * LEARNER_COLUMNS,
   };
   if (tele_producer_open(options->run_id, &ring, &demo.producer) < 0) {
     fprintf(stderr, "mountain_car: %s\n", tele_error_message());

@@ -5,9 +5,7 @@
 #define THROTTLE 0.001 /* acceleration of a full throttle, position per step per step */
 #define GRAVITY 0.0025
 
-static double clamp(double value, double low, double high) {
-  return value < low ? low : value > high ? high : value;
-}
+static double clamp(double value, double low, double high) { return value < low ? low : value > high ? high : value; }
 
 void mountain_reset(mountain_car *car, random_source *random) {
   car->position = -0.6 + 0.2 * random_unit(random);

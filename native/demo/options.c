@@ -44,12 +44,18 @@ static long long parse_whole(const char *text, long long low, long long high) {
 
 int options_parse(int argc, char **argv, options *options) {
   static const struct option names[] = {
-      {"run-id", required_argument, NULL, 'r'},   {"width", required_argument, NULL, 'w'},
-      {"height", required_argument, NULL, 'h'},   {"fps", required_argument, NULL, 'f'},
-      {"cars", required_argument, NULL, 'c'},     {"steps-per-frame", required_argument, NULL, 'p'},
-      {"speed", required_argument, NULL, 'x'},    {"seed", required_argument, NULL, 's'},
-      {"episodes", required_argument, NULL, 'e'}, {"frames", required_argument, NULL, 'n'},
-      {"json", no_argument, NULL, 'j'},           {"help", no_argument, NULL, '?' + 256},
+      {"run-id", required_argument, NULL, 'r'},
+      {"width", required_argument, NULL, 'w'},
+      {"height", required_argument, NULL, 'h'},
+      {"fps", required_argument, NULL, 'f'},
+      {"cars", required_argument, NULL, 'c'},
+      {"steps-per-frame", required_argument, NULL, 'p'},
+      {"speed", required_argument, NULL, 'x'},
+      {"seed", required_argument, NULL, 's'},
+      {"episodes", required_argument, NULL, 'e'},
+      {"frames", required_argument, NULL, 'n'},
+      {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, '?' + 256},
       {NULL, 0, NULL, 0},
   };
   static const struct {
@@ -57,17 +63,18 @@ int options_parse(int argc, char **argv, options *options) {
     long long low, high;
     const char *wanted;
   } ranges[] = {
-      {'w', 64, 4096, "pixels from 64 to 4096"},
-      {'h', 64, 4096, "pixels from 64 to 4096"},
-      {'f', 1, 1000, "a rate from 1 to 1000"},
-      {'c', 1, OPTIONS_CARS_MAX, "a number from 1 to 64"},
-      {'p', 1, 1000, "a number from 1 to 1000"},
-      {'s', 0, INT64_MAX, "a whole number from 0"},
-      {'e', 0, INT64_MAX, "a whole number from 0"},
-      {'n', 0, INT64_MAX, "a whole number from 0"},
+      {'w', 64, 4096, "pixels from 64 to 4096"},    {'h', 64, 4096, "pixels from 64 to 4096"},
+      {'f', 1, 1000, "a rate from 1 to 1000"},      {'c', 1, OPTIONS_CARS_MAX, "a number from 1 to 64"},
+      {'p', 1, 1000, "a number from 1 to 1000"},    {'s', 0, INT64_MAX, "a whole number from 0"},
+      {'e', 0, INT64_MAX, "a whole number from 0"}, {'n', 0, INT64_MAX, "a whole number from 0"},
   };
-  *options = (struct options){.run_id = "mountain-car", .width = 640, .height = 360, .frames_per_second = 60,
-                              .steps_per_frame = 2, .cars = 24, .seed = 1};
+  *options = (struct options){.run_id = "mountain-car",
+                              .width = 640,
+                              .height = 360,
+                              .frames_per_second = 60,
+                              .steps_per_frame = 2,
+                              .cars = 24,
+                              .seed = 1};
   int paced = 1;
   int option, index = 0;
   while ((option = getopt_long(argc, argv, "", names, &index)) != -1) {

@@ -17,8 +17,6 @@ static inline uint64_t random_next(random_source *source) {
 }
 
 /* Uniform in [0, 1). */
-static inline double random_unit(random_source *source) {
-  return (double)(random_next(source) >> 11) * 0x1p-53;
-}
+static inline double random_unit(random_source *source) { return (double)(random_next(source) >> 11) * 0x1p-53; }
 
 #endif

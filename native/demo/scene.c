@@ -42,9 +42,7 @@ void scene_destroy(scene *scene) {
   }
 }
 
-void scene_cut_trail(scene *scene) {
-  scene->trail_points = 0;
-}
+void scene_cut_trail(scene *scene) { scene->trail_points = 0; }
 
 /* A car's own axes on the screen: `right` along the slope, `up` away from the ground. */
 typedef struct frame_of_car {
@@ -60,8 +58,8 @@ static point place(frame_of_car axes, float right, float up) {
                  axes.ground.y - right * axes.sine - up * axes.cosine};
 }
 
-static void draw_polygon(canvas *canvas, frame_of_car axes, const point *shape, int corners_count,
-                         float margin, colour colour) {
+static void draw_polygon(canvas *canvas, frame_of_car axes, const point *shape, int corners_count, float margin,
+                         colour colour) {
   point corners[CANVAS_CORNERS_MAX];
   for (int index = 0; index < corners_count; index++) {
     corners[index] = place(axes, shape[index].x, shape[index].y);
@@ -75,7 +73,8 @@ static frame_of_car frame_at(const scene *scene, double position, float size) {
   return (frame_of_car){landscape_point(&scene->land, position), 1 / length, slope / length, size};
 }
 
-static const point BODY[] = {{-0.92f, 0.62f}, {0.95f, 0.62f}, {1.0f, 0.42f}, {0.96f, 0.3f}, {-0.96f, 0.3f}, {-1.0f, 0.45f}};
+static const point BODY[] = {{-0.92f, 0.62f}, {0.95f, 0.62f}, {1.0f, 0.42f},
+                             {0.96f, 0.3f},   {-0.96f, 0.3f}, {-1.0f, 0.45f}};
 static const point CABIN[] = {{-0.42f, 1.02f}, {0.22f, 1.02f}, {0.56f, 0.62f}, {-0.68f, 0.62f}};
 static const point WINDOW_BACK[] = {{-0.36f, 0.96f}, {-0.12f, 0.96f}, {-0.12f, 0.68f}, {-0.52f, 0.68f}};
 static const point WINDOW_FRONT[] = {{-0.02f, 0.96f}, {0.18f, 0.96f}, {0.42f, 0.68f}, {-0.02f, 0.68f}};

@@ -10,18 +10,13 @@ bool format_is_known(uint32_t format) {
 
 uint32_t picture_stride_min(uint32_t format, uint32_t width) {
   switch (format) {
-    case TELE_FORMAT_RGB8:
-      return width * 3;
+    case TELE_FORMAT_RGB8: return width * 3;
     case TELE_FORMAT_RGBA8:
-    case TELE_FORMAT_BGRA8:
-      return width * 4;
-    case TELE_FORMAT_NV12:
-      return (width + 1) / 2 * 2;
+    case TELE_FORMAT_BGRA8: return width * 4;
+    case TELE_FORMAT_NV12: return (width + 1) / 2 * 2;
     case TELE_FORMAT_GRAY8:
-    case TELE_FORMAT_I420:
-      return width;
-    default:
-      return 0;
+    case TELE_FORMAT_I420: return width;
+    default: return 0;
   }
 }
 

@@ -48,9 +48,7 @@ static void paint(uint8_t *pixels, uint32_t format, uint32_t stride, uint32_t wi
           at += column * 4;
           at[0] = (uint8_t)c.b, at[1] = (uint8_t)c.g, at[2] = (uint8_t)c.r;
           break;
-        case TELE_FORMAT_GRAY8:
-          at[column] = (uint8_t)c.r;
-          break;
+        case TELE_FORMAT_GRAY8: at[column] = (uint8_t)c.r; break;
         case TELE_FORMAT_NV12:
           at[column] = (uint8_t)(y + 0.5);
           chroma[row / 2 * stride + column / 2 * 2] = (uint8_t)(u + 0.5);

@@ -27,6 +27,7 @@ function denoTests(name: string, minutesMax: number, ...paths: string[]): Suite 
 
 export const suites: readonly Suite[] = [
   check("format", "fmt", "--check"),
+  { name: "format-c", command: ["tools/format_c.sh", "--check"], minutesMax: 3, counted: "exit" },
   check("lint", "lint"),
   check("types", "check", "."),
   denoTests("layers", 3, "tests/layers_test.ts", "tests/runner"),
