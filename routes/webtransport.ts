@@ -34,6 +34,7 @@ class WebTransportTransport implements Transport {
   readonly #session: WebTransport;
   readonly #control: Writer;
   readonly #datagrams: Writer;
+  readonly #media: MediaStreams;
   #bytesPending = 0;
   #datagramsPending = 0;
 
@@ -41,6 +42,7 @@ class WebTransportTransport implements Transport {
     this.#session = session;
     this.#control = control.writable.getWriter();
     this.#datagrams = session.datagrams.writable.getWriter();
+    this.#media = new MediaStreams(session);
   }
 
   get bytesPending(): number {
@@ -64,7 +66,7 @@ class WebTransportTransport implements Transport {
   }
 
   openMedia(handle: number): MediaLane {
-    return new MediaStream(this.#session, handle);
+    return this.#media.open(handle);
   }
 
   close(bye: Bye): void {
@@ -73,23 +75,20 @@ class WebTransportTransport implements Transport {
   }
 }
 
-/** The stream opens while the first frame is on its way to it. */
-class MediaStream implements MediaLane {
+/** A stream for frames; it opens while the first message is on its way to it. */
+class MediaStream {
   readonly #opening: Promise<void>;
   #writer: Writer | null = null;
-  #closed = false;
 
-  constructor(session: WebTransport, handle: number) {
-    this.#opening = this.#open(session, handle);
+  constructor(session: WebTransport) {
+    this.#opening = this.#open(session);
     this.#opening.catch(ignoreClosed);
   }
 
-  async #open(session: WebTransport, handle: number): Promise<void> {
+  async #open(session: WebTransport): Promise<void> {
     const stream: WritableStream<Uint8Array<ArrayBuffer>> = await session
       .createUnidirectionalStream();
     this.#writer = stream.getWriter();
-    await this.#writer.write(encodeBinary(MessageType.MediaOpen, handle, NOTHING));
-    if (this.#closed) await this.#writer.close();
   }
 
   send(message: Uint8Array<ArrayBuffer>, written: () => void): void {
@@ -99,10 +98,27 @@ class MediaStream implements MediaLane {
       this.#writer.write(message).then(written, ignoreClosed);
     }
   }
+}
 
-  close(): void {
-    this.#closed = true;
-    this.#writer?.close().catch(ignoreClosed);
+/**
+ * The media streams of a session. One whose subscription has ended carries the next: the runtime does not end streams
+ * (denoland/deno#36822), so a page that is hidden and shown all day would use up those that a session may have.
+ */
+class MediaStreams {
+  readonly #session: WebTransport;
+  readonly #idle: MediaStream[] = [];
+
+  constructor(session: WebTransport) {
+    this.#session = session;
+  }
+
+  open(handle: number): MediaLane {
+    const stream = this.#idle.pop() ?? new MediaStream(this.#session);
+    stream.send(encodeBinary(MessageType.MediaOpen, handle, NOTHING), () => {});
+    return {
+      send: (message, written) => stream.send(message, written),
+      close: () => void this.#idle.push(stream),
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodeJson, MessageType, WIRE_VERSION } from "../../proto/wire.ts";
+import { encodeBinary, encodeJson, MessageType, WIRE_VERSION } from "../../proto/wire.ts";
 import { ROOT, TestBox } from "../harness/box.ts";
 import { LiveClient } from "../harness/live_client.ts";
 import { planFor } from "../harness/plans.ts";
@@ -89,6 +89,21 @@ Deno.test("flow: viewers killed without goodbye are noticed, and nobody else not
   }
   const seen = witness.frames.length;
   await witness.framesCount(seen + 10);
+});
+
+Deno.test("flow: a page that is hidden and shown all day goes on receiving", async () => {
+  await using box = await TestBox.create();
+  const run = box.runId("toggled");
+  await TestProducer.start(box, planFor(run, { framesPerSecond: 200 }));
+  const serve = await Serve.start(box);
+  const client = await LiveClient.open(box, serve, "webtransport");
+  // More often than a QUIC session has streams at once.
+  for (let shown = 1; shown <= 150; shown++) {
+    client.frames.length = 0;
+    client.subscribe(1, run);
+    await client.framesCount(1);
+    client.send(encodeBinary(MessageType.Unsubscribe, 1, new Uint8Array()));
+  }
 });
 
 Deno.test("flow: bytes that are no message end their session only", async () => {
