@@ -58,7 +58,7 @@ export function ActionBar({ model }: { model: RunModel }) {
   const taken = model.state.value?.control === "other" ? "Another viewer has control" : null;
   const noPicture = model.client.status.value?.picture ? null : "There is no picture yet";
   return (
-    <div class="action-bar" role="toolbar" aria-label="Actions">
+    <div class="action-bar" role="group" aria-label="Actions">
       <Action
         name="pause"
         label={paused ? "Resume" : "Pause"}
