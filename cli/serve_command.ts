@@ -56,6 +56,7 @@ async function run(command: Command): Promise<void> {
   makeDataDir(dataDir);
   using lock = await DataDirLock.take(dataDir);
   using library = Library.open(assets.libraryPath);
+  checkVersion(library);
   checkRuntimeDir(library);
   const controlToken = loadToken(controlTokenPath(dataDir));
   const viewToken = viewTokenOf(dataDir, settings);
@@ -75,6 +76,14 @@ async function run(command: Command): Promise<void> {
   announce(settings, server, { dataDir, controlToken, viewToken });
   await stop;
   await Promise.all([demo?.stop(), server.stop()]);
+}
+
+/** A library of another version has other structs. */
+function checkVersion(library: Library): void {
+  if (library.version === VERSION) return;
+  throw new UserError(
+    `the native library is ${library.version}, this program ${VERSION}; make build makes them agree`,
+  );
 }
 
 /** Without a safe folder for sockets no run could be controlled, so better no server. */

@@ -1,6 +1,7 @@
 /** What `/metrics` tells, in Prometheus's text format: times in seconds, sizes in bytes. */
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ReadCounters } from "../ffi/reader.ts";
 import type { TransportKind } from "./transport.ts";
 
 const LATENCY_BUCKETS_S = [
@@ -35,6 +36,7 @@ export interface MetricsSources {
   runsCount(phase: "live" | "ended"): number;
   staleRemoved(): number;
   viewersByRun(): Iterable<[run: string, viewers: number]>;
+  readCountersByRun(): Iterable<[run: string, counters: ReadCounters]>;
   sessionsCount(kind: TransportKind): number;
   uptimeSeconds(): number;
 }
@@ -96,6 +98,13 @@ export class Metrics {
     this.#gauge("viewers", "Viewers of each watched run.", ["run"], (gauge) => {
       gauge.reset();
       for (const [run, viewers] of sources.viewersByRun()) gauge.set({ run }, viewers);
+    });
+    this.#gauge("ring_reads", "Reads of the ring, by outcome.", ["run", "outcome"], (gauge) => {
+      gauge.reset();
+      for (const [run, { reads, retries }] of sources.readCountersByRun()) {
+        gauge.set({ run, outcome: "begun" }, reads);
+        gauge.set({ run, outcome: "repeated" }, retries);
+      }
     });
     this.#gauge("sessions", "Viewer sessions, by transport.", ["transport"], (gauge) => {
       for (const transport of TRANSPORT_KINDS) {

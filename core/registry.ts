@@ -3,7 +3,7 @@
 import { getLogger } from "@logtape/logtape";
 import { TelebridgeError } from "../ffi/errors.ts";
 import type { Library } from "../ffi/library.ts";
-import { Owner, type RingReader } from "../ffi/reader.ts";
+import { Owner, type ReadCounters, type RingReader } from "../ffi/reader.ts";
 import { messageOf } from "./errors.ts";
 import { Run } from "./run.ts";
 import { segmentRunIds, type WatchSegments } from "./segments.ts";
@@ -70,6 +70,13 @@ export class RunRegistry implements Disposable {
   /** Newest first. */
   list(): Run[] {
     return [...this.#runs.values()].sort((a, b) => a.epochNs < b.epochNs ? 1 : -1);
+  }
+
+  /** Reads begun and repeated, of each live run's ring. */
+  *readCounters(): Generator<[run: string, counters: ReadCounters]> {
+    for (const { id, reader } of this.#runs.values()) {
+      if (reader !== null) yield [id, reader.counters()];
+    }
   }
 
   /** Segments of dead workers removed so far. */

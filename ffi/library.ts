@@ -2,7 +2,6 @@
 
 import { Controller } from "./controller.ts";
 import { check, checkNonblocking } from "./errors.ts";
-import { cString } from "./handle.ts";
 import { Hub } from "./hub.ts";
 import { Producer } from "./producer.ts";
 import { RingReader } from "./reader.ts";
@@ -45,14 +44,6 @@ export class Library implements Disposable {
   layout(): unknown {
     return JSON.parse(
       this.#text((buffer) => this.#native.tele_layout_json(buffer, BigInt(TEXT_BYTES_MAX))),
-    );
-  }
-
-  /** "/mosaic.run.<run_id>.fastlane" */
-  segmentName(runId: string): string {
-    const id = cString(runId);
-    return this.#text((buffer) =>
-      this.#native.tele_segment_name(id, buffer, BigInt(TEXT_BYTES_MAX))
     );
   }
 

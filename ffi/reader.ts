@@ -44,6 +44,13 @@ export interface PictureShape {
   format: number;
 }
 
+export interface ReadCounters {
+  /** Reads begun. */
+  reads: number;
+  /** Reads repeated because a slot changed meanwhile. */
+  retries: number;
+}
+
 /** One attached segment. Status, reads and HUD allocate nothing: they fill buffers that the reader keeps. */
 export class RingReader implements Disposable {
   readonly runId: string;
@@ -146,8 +153,7 @@ export class RingReader implements Disposable {
     return check(this.#native, this.#native.tele_reader_hud(this.pointer, this.hud)) === 1;
   }
 
-  /** Reads begun, and repeated because a slot changed meanwhile. */
-  counters(): { reads: number; retries: number } {
+  counters(): ReadCounters {
     const reads = new BigUint64Array(1);
     const retries = new BigUint64Array(1);
     this.#native.tele_reader_counters(this.pointer, reads, retries);

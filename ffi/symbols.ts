@@ -12,8 +12,6 @@ export const symbols = {
   tele_clock_mono_ns: { parameters: [], result: "u64" },
   /** `int tele_layout_json(char *buffer, size_t buffer_bytes)` */
   tele_layout_json: { parameters: ["buffer", "usize"], result: "i32" },
-  /** `int tele_segment_name(const char *run_id, char *buffer, size_t buffer_bytes)` */
-  tele_segment_name: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
   /** `int tele_runtime_dir(char *buffer, size_t buffer_bytes)` */
   tele_runtime_dir: { parameters: ["buffer", "usize"], result: "i32" },
 
@@ -21,8 +19,6 @@ export const symbols = {
   tele_producer_open: { parameters: ["buffer", "buffer", "buffer"], result: "i32" },
   /** `int tele_producer_publish(tele_producer *, const tele_frame *)` */
   tele_producer_publish: { parameters: ["pointer", "buffer"], result: "i32" },
-  /** `int tele_producer_wants_frame(tele_producer *)` */
-  tele_producer_wants_frame: { parameters: ["pointer"], result: "i32" },
   /** `int tele_producer_set_hud(tele_producer *, const tele_hud *)` */
   tele_producer_set_hud: { parameters: ["pointer", "buffer"], result: "i32" },
   /** `void tele_producer_controls(const tele_producer *, tele_controls *)` */

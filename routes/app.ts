@@ -1,11 +1,8 @@
 /** What the routes share. */
 
-import type { Library } from "../ffi/library.ts";
 import type { RunSummary } from "../proto/wire.ts";
-import type { Channels } from "../core/channels.ts";
 import type { HostRules } from "../core/hosts.ts";
 import type { Metrics } from "../core/metrics.ts";
-import type { RunRegistry } from "../core/registry.ts";
 import type { Sessions } from "../core/sessions.ts";
 import type { Authority } from "../core/tokens.ts";
 import type { AssetFiles } from "./asset_files.ts";
@@ -26,9 +23,6 @@ export interface App {
   startedAtMs: number;
   authority: Authority;
   hosts: HostRules;
-  library: Library;
-  registry: RunRegistry;
-  channels: Channels;
   sessions: Sessions;
   metrics: Metrics;
   assets: AssetFiles;

@@ -95,6 +95,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     runsCount: (phase) =>
       registry.list().filter((run) => (run.reader === null) === (phase === "ended")).length,
     staleRemoved: () => registry.staleRemoved,
+    readCountersByRun: () => registry.readCounters(),
     viewersByRun: () => channels.viewersByRun(),
     sessionsCount: (kind) => sessions.count(kind),
     uptimeSeconds: () => (Date.now() - startedAtMs) / 1000,
@@ -108,9 +109,6 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     startedAtMs,
     authority,
     hosts: new HostRules({ names, tls: tls !== null }),
-    library,
-    registry,
-    channels,
     sessions,
     metrics,
     assets: new AssetFiles(options.bundlesDir),
