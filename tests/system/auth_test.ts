@@ -62,6 +62,20 @@ Deno.test("auth: the printed URL sets the cookie and leads to the page without t
   assert.match(await page.text(), /data-island="runs"/);
 });
 
+Deno.test("auth: the way back from the sign-in never leads elsewhere", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box);
+  const { port, token } = serve.ready;
+  const host = `127.0.0.1:${port}`;
+  for (
+    const path of ["/.//evil.example/", "//evil.example//evil.example/", "http://evil.example/"]
+  ) {
+    const { status, text } = await rawHttp(port, getRequest(`${path}?token=${token}`, { host }));
+    assert.equal(status, 303, path);
+    assert.match(text, /^location: \/(?!\/)/im, path);
+  }
+});
+
 Deno.test("auth: a link from another site goes on by itself, since a redirect would lose the cookie", async () => {
   await using box = await TestBox.create();
   const serve = await Serve.start(box);
