@@ -6,7 +6,6 @@ import { launchBrowser, ViewerPage } from "../harness/browser.ts";
 import { planFor, SMALL_CARD } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { Serve } from "../harness/serve.ts";
-import { openTcpTunnel } from "../harness/tcp_tunnel.ts";
 import { cardRgb } from "../harness/test_card.ts";
 
 /** A mark on the page's global object that a reload would wipe. */
@@ -77,19 +76,6 @@ Deno.test("recovery: a page that waits for a run gets its picture when it begins
   await TestProducer.start(box, planFor(run));
   await viewer.untilMoving();
   assert.equal(await viewer.page.locator(".stage .notice").count(), 0);
-});
-
-Deno.test("recovery: through a tunnel that carries TCP only, the WebSocket carries the page", async () => {
-  await using box = await TestBox.create();
-  const serve = await Serve.start(box, { args: ["--allow-host=127.0.0.2"] });
-  const host = openTcpTunnel(box, serve.ready.port);
-  const run = box.runId("tunnel");
-  await TestProducer.start(box, planFor(run));
-  const viewer = await ViewerPage.open(await launchBrowser(box));
-  await viewer.page.goto(serve.address(`/runs/${run}`).replace("127.0.0.1", host));
-  const { connection } = await viewer.untilMoving();
-  assert.equal(connection.transport, "websocket");
-  await viewer.untilHud("transport", "WebSocket");
 });
 
 Deno.test("recovery: a lost WebGL context comes back with the picture", async () => {
