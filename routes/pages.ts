@@ -47,8 +47,7 @@ export function admit(app: App, exchange: Exchange): boolean {
   const token = url.searchParams.get("token");
   if (token !== null && app.authority.accessOf(token) !== null) {
     url.searchParams.delete("token");
-    // Two slashes at the start would name another host.
-    const target = url.pathname.replace(/^\/+/, "/") + url.search;
+    const target = url.pathname + url.search;
     exchange.header("set-cookie", tokenCookie(app, token));
     // A redirect that began on another site would not carry a strict cookie; a page of ours that goes on does.
     if (exchange.request.headers["sec-fetch-site"] === "cross-site") {

@@ -71,8 +71,7 @@ Deno.test("auth: the way back from the sign-in never leads elsewhere", async () 
     const path of ["/.//evil.example/", "//evil.example//evil.example/", "http://evil.example/"]
   ) {
     const { status, text } = await rawHttp(port, getRequest(`${path}?token=${token}`, { host }));
-    assert.equal(status, 303, path);
-    assert.match(text, /^location: \/(?!\/)/im, path);
+    assert(status === 404 || /^location: \/\r$/im.test(text), `${path}: ${text}`);
   }
 });
 
