@@ -22,8 +22,7 @@ export interface ServeOptions {
 
 const EMPTY_SHM = [
   "unshare",
-  "--user",
-  "--map-root-user",
+  ...(Deno.uid() === 0 ? [] : ["--user", "--map-root-user"]), // containers often forbid these two
   "--mount",
   "sh",
   "-c",
