@@ -8,15 +8,17 @@ const REFRESH_MS = 2_000;
 
 interface ThumbnailProps {
   runId: string;
-  /** There is a picture, and it changes. */
+  /** There is a picture to fetch. */
+  present: boolean;
+  /** It changes. */
   moving: boolean;
 }
 
-export function Thumbnail({ runId, moving }: ThumbnailProps) {
+export function Thumbnail({ runId, present, moving }: ThumbnailProps) {
   /** URL of a blob. */
   const source = useSignal<string | null>(null);
   useEffect(() => {
-    if (!moving) return;
+    if (!present) return;
     const refresh = async () => {
       if (document.visibilityState !== "visible") return;
       const jpeg = await fetchThumbnail(runId);
@@ -25,9 +27,10 @@ export function Thumbnail({ runId, moving }: ThumbnailProps) {
       source.value = URL.createObjectURL(jpeg);
     };
     refresh();
+    if (!moving) return;
     const timer = setInterval(refresh, REFRESH_MS);
     return () => clearInterval(timer);
-  }, [moving]);
+  }, [present, moving]);
   return (
     <div class="thumbnail">
       <BridgeIcon />
