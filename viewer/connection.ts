@@ -134,6 +134,8 @@ export class Connection {
     this.#heardAtMs = performance.now();
     this.#probesSent = 0;
     this.#probe();
+    // Before the status: what belongs to the old session must be gone when the page hears of the new one.
+    this.#options.onOpen(welcome);
     this.#setStatus({
       phase: "open",
       transport: transport.kind,
@@ -144,7 +146,6 @@ export class Connection {
       access: welcome.access,
       sessions: this.status.sessions + 1,
     });
-    this.#options.onOpen(welcome);
   }
 
   #probe(): void {
