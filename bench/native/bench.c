@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,4 +78,11 @@ tele_frame bench_frame(frame_size size, uint8_t *pixels) {
                       .width = size.width,
                       .height = size.height,
                       .format = size.channels == 3 ? TELE_FORMAT_RGB8 : TELE_FORMAT_RGBA8};
+}
+
+void bench_pin(int core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(core, &cores);
+  sched_setaffinity(0, sizeof cores, &cores); /* fails where there is one core, which is then the one for both */
 }

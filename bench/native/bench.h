@@ -48,4 +48,9 @@ const char *bench_run_id(const char *name);
 /* A frame of random-looking pixels. */
 tele_frame bench_frame(frame_size size, uint8_t *pixels);
 
+/* Keeps this process on one core, 0 for the producer and 1 for its reader, where there are two. Left alone, the
+ * scheduler runs the woken reader on the producer's own core after a bare send (a "sync" wake-up, which stalls the
+ * sender for as long as the reader runs) and on another one after epoll: placement would be measured, not the lane. */
+void bench_pin(int core);
+
 #endif

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 typedef struct results {
   double ring_ns[TURNS_MAX];
   double iceoryx_ns[TURNS_MAX];
+  atomic_uint_fast64_t done; /* frames that the reader has, of both lanes */
 } results;
 
 /* What an iceoryx chunk holds in front of the pixels: as much as a slot's header. */
@@ -125,7 +127,9 @@ static void read_both(const char *run_id, int size_index, size_t turns, uint64_t
   if (write(ready, "r", 1) != 1) exit(1);
   for (size_t turn = 0; turn < turns; turn++) {
     read_ring(hub, reader, frames_before + turn, buffer, buffer_bytes, &results->ring_ns[turn]);
+    atomic_store(&results->done, 2 * turn + 1);
     read_iceoryx(waiting, subscriber, buffer, bytes, &results->iceoryx_ns[turn]);
+    atomic_store(&results->done, 2 * turn + 2);
   }
   tele_hub_destroy(hub);
   tele_controller_close(controller);
@@ -173,6 +177,14 @@ static uint64_t measure_publish(const bench_options *options, frame_size size, t
   return turns * calls;
 }
 
+/* Until the reader has all frames so far, and has gone to wait for the next one. */
+static void wait_until_asleep(results *results, uint64_t frames) {
+  do {
+    usleep(500);
+  } while (atomic_load(&results->done) < frames);
+  usleep(200);
+}
+
 static void measure(const bench_options *options, int size_index) {
   frame_size size = frame_sizes[size_index];
   uint64_t bytes = frame_bytes(size);
@@ -188,9 +200,11 @@ static void measure(const bench_options *options, int size_index) {
   pid_t pid = fork(); /* before the library and iceoryx know this process */
   if (pid == 0) {
     uint64_t frames_before;
+    bench_pin(1);
     if (read(start[0], &frames_before, sizeof frames_before) != sizeof frames_before) exit(1);
     read_both(run_id, size_index, turns, frames_before, ready[1], results);
   }
+  bench_pin(0);
   bench_check(tele_producer_open(run_id, &ring, &producer), "producer");
   iox_runtime_init("telebridge-bench-writer");
   iox_pub_options_t publisher_options;
@@ -204,12 +218,11 @@ static void measure(const bench_options *options, int size_index) {
     bench_check(-1, "the reader failed");
   }
   while (!iox_pub_has_subscribers(publisher)) usleep(1000);
-  useconds_t pause_us = bytes < 1000000 ? 500 : 3000;
   for (size_t turn = 0; turn < turns; turn++) {
-    usleep(pause_us);
+    wait_until_asleep(results, 2 * turn);
     frame.t_mono_ns = tele_clock_mono_ns();
     bench_check(tele_producer_publish(producer, &frame), "publish");
-    usleep(pause_us);
+    wait_until_asleep(results, 2 * turn + 1);
     publish_iceoryx(publisher, &frame, bytes);
   }
   int ended;

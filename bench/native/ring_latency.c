@@ -4,6 +4,7 @@
  * over as many buffers of the same size.
  */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 typedef struct results {
   double ring_ns[TURNS_MAX];
   double bare_ns[TURNS_MAX];
-  uint64_t reads, retries;
+  atomic_uint_fast64_t done; /* frames that the reader has, of both lanes */
 } results;
 
 typedef struct bare_lane {
@@ -64,6 +65,7 @@ static void receive(const char *run_id, const bare_lane *lane, uint64_t bytes, s
   tele_reader *reader;
   tele_controller *controller;
   tele_hub *hub;
+  bench_pin(1);
   bench_check(tele_reader_open(run_id, &reader), "reader");
   bench_check(tele_controller_open(reader, &controller), "controller");
   bench_check(tele_hub_create(&hub), "hub");
@@ -73,12 +75,21 @@ static void receive(const char *run_id, const bare_lane *lane, uint64_t bytes, s
   memset(buffer, 1, buffer_bytes);
   for (size_t turn = 0; turn < turns; turn++) {
     receive_bare(lane, buffer, bytes, &results->bare_ns[turn]);
+    atomic_store(&results->done, 2 * turn + 1);
     receive_ring(hub, reader, turn + 1, buffer, buffer_bytes, &results->ring_ns[turn]);
+    atomic_store(&results->done, 2 * turn + 2);
   }
-  tele_reader_counters(reader, &results->reads, &results->retries);
   tele_hub_destroy(hub);
   tele_controller_close(controller);
   exit(0);
+}
+
+/* Until the reader has all frames so far, and has gone to wait for the next one. */
+static void wait_until_asleep(results *results, uint64_t frames) {
+  do {
+    usleep(500);
+  } while (atomic_load(&results->done) < frames);
+  usleep(200);
 }
 
 static void measure(const bench_options *options, frame_size size) {
@@ -101,14 +112,13 @@ static void measure(const bench_options *options, frame_size size) {
   results *results = map_shared(sizeof *results);
   pid_t pid = fork();
   if (pid == 0) receive(run_id, &lane, bytes, turns, results);
-  usleep(20000);
-  useconds_t pause_us = bytes < 1000000 ? 500 : 3000;
+  bench_pin(0);
   for (size_t turn = 0; turn < turns; turn++) {
-    usleep(pause_us); /* until the receiver is asleep */
+    wait_until_asleep(results, 2 * turn);
     ping ping = {.index = turn, .start_ns = tele_clock_mono_ns()};
     memcpy(lane.memory + turn % lane.count * lane.spacing, pixels, bytes);
     if (send(lane.fds[0], &ping, sizeof ping, 0) < 0) bench_check(-1, "send");
-    usleep(pause_us);
+    wait_until_asleep(results, 2 * turn + 1);
     frame.t_mono_ns = tele_clock_mono_ns();
     bench_check(tele_producer_publish(producer, &frame), "publish");
   }

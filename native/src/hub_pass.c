@@ -140,7 +140,8 @@ void stream_look_at(stream *stream, harvest *harvest) {
   if ((flags & TELE_FLAG_CLOSED) != 0 && !was_reported(stream, TELE_HUB_CLOSED) && has_room(harvest)) {
     emit(harvest, stream, TELE_HUB_CLOSED, head_of(stream), 0);
   }
-  if (harvest->now_ns >= stream->health_due_ns) {
+  /* Not while a frame is on its way to its reader. */
+  if (harvest->now_ns >= stream->health_due_ns && harvest->events_count == 0) {
     look_after_owner(stream, harvest);
     stream->health_due_ns = harvest->now_ns + HEALTH_NS;
   }
