@@ -104,6 +104,7 @@ int tele_controller_open(tele_reader *reader, tele_controller **controller) {
 }
 
 int tele_controller_renew(tele_controller *controller) {
+  /* SYNC ring.lease: pairs with lease_runs() in segment.h */
   atomic_store_explicit(&controller->reader->segment->controller_until_ns, clock_mono_ns() + LEASE_NS,
                         memory_order_release);
   return reader_fault(controller->reader);

@@ -122,12 +122,7 @@ static void look_after_owner(stream *stream, harvest *harvest) {
   }
 }
 
-void stream_look_at(stream *stream, harvest *harvest) {
-  if (was_reported(stream, TELE_HUB_FAULT)) return;
-  if (reader_fault(stream->reader) < 0) {
-    report_fault(stream, harvest);
-    return;
-  }
+static void look_at_whole(stream *stream, harvest *harvest) {
   if (stream->controller != NULL) {
     if (harvest->now_ns >= stream->renew_due_ns) {
       tele_controller_renew(stream->controller);
@@ -135,17 +130,29 @@ void stream_look_at(stream *stream, harvest *harvest) {
     }
     sleep_until(harvest, stream->renew_due_ns);
   }
-  look_for_frame(stream, harvest);
+  /* SYNC ring.closed: pairs with tele_producer_close(). Before head, so that the last frame comes first. */
   uint32_t flags = atomic_load_explicit(&stream->reader->segment->flags, memory_order_acquire);
+  look_for_frame(stream, harvest);
   if ((flags & TELE_FLAG_CLOSED) != 0 && !was_reported(stream, TELE_HUB_CLOSED) && has_room(harvest)) {
     emit(harvest, stream, TELE_HUB_CLOSED, head_of(stream), 0);
   }
-  /* Not while a frame is on its way to its reader. */
-  if (harvest->now_ns >= stream->health_due_ns && harvest->events_count == 0) {
+  /* Once later while a frame is on its way to its reader. */
+  uint64_t health_due_ns = stream->health_due_ns + (harvest->events_count == 0 ? 0 : HEALTH_NS);
+  if (harvest->now_ns >= health_due_ns) {
     look_after_owner(stream, harvest);
     stream->health_due_ns = harvest->now_ns + HEALTH_NS;
   }
   sleep_until(harvest, stream->health_due_ns);
+}
+
+void stream_look_at(stream *stream, harvest *harvest) {
+  if (!was_reported(stream, TELE_HUB_FAULT)) {
+    if (reader_fault(stream->reader) < 0) {
+      report_fault(stream, harvest);
+    } else {
+      look_at_whole(stream, harvest);
+    }
+  }
   /* What is left was sent to a stream that awaits nothing, and would end the sleep at once. */
   if (stream->readable && harvest->events_count == 0) drain_socket(stream);
 }

@@ -126,6 +126,7 @@ int tele_producer_open(const char *run_id, const tele_producer_options *options,
 void tele_producer_close(tele_producer *producer) {
   if (producer == NULL) return;
   if (producer->generation == fork_generation()) {
+    /* SYNC ring.closed: pairs with reader_owner() and stream_look_at(), which see the last frame then as well */
     atomic_fetch_or_explicit(&producer->segment->flags, TELE_FLAG_CLOSED, memory_order_release);
     atomic_fetch_and_explicit(&producer->segment->flags, ~(uint32_t)(TELE_FLAG_RUNNING | TELE_FLAG_PAUSED),
                               memory_order_release);

@@ -36,6 +36,7 @@ static bool head_stands_still(const tele_reader *reader, head_watch *watch) {
 }
 
 tele_owner reader_owner(const tele_reader *reader, head_watch *watch) {
+  /* SYNC ring.closed: pairs with tele_producer_close() */
   uint32_t flags = atomic_load_explicit(&reader->segment->flags, memory_order_acquire);
   if ((flags & TELE_FLAG_CLOSED) != 0) return TELE_OWNER_CLOSED;
   if ((flags & TELE_FLAG_OWNER_LOCK) != 0) {

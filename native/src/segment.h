@@ -114,19 +114,20 @@ static inline slot *segment_slot(segment *mapped, uint64_t slot_bytes, uint64_t 
 /* Whether a controller's words count. A lease much further ahead than one renewal gives cannot be an honest one; a
  * little further it may be, when it was renewed after the caller read the clock. */
 static inline bool lease_runs(const segment *mapped, uint64_t now_mono_ns) {
+  /* SYNC ring.lease: pairs with tele_controller_renew() */
   uint64_t until_ns = atomic_load_explicit(&mapped->controller_until_ns, memory_order_acquire);
   return until_ns > now_mono_ns && until_ns - now_mono_ns <= 2 * LEASE_NS;
 }
 
 /* The controller's words as they count at this moment: pause and rate cap are 0 once the lease is past. */
 static inline void segment_controls(const segment *mapped, tele_controls *controls) {
-  controls->keyframe_requests = atomic_load_explicit(&mapped->keyframe_requests, memory_order_relaxed);
-  controls->pause_requested = atomic_load_explicit(&mapped->pause_requested, memory_order_relaxed);
-  controls->rate_max_mhz = atomic_load_explicit(&mapped->rate_max_mhz, memory_order_relaxed);
-  controls->controller_alive = lease_runs(mapped, clock_mono_ns());
-  if (!controls->controller_alive) {
-    controls->pause_requested = 0;
-    controls->rate_max_mhz = 0;
+  *controls =
+      (tele_controls){.controller_alive = lease_runs(mapped, clock_mono_ns()),
+                      .keyframe_requests = atomic_load_explicit(&mapped->keyframe_requests, memory_order_relaxed)};
+  /* After the lease, so that a new one never brings the words of a killed predecessor back. */
+  if (controls->controller_alive) {
+    controls->pause_requested = atomic_load_explicit(&mapped->pause_requested, memory_order_relaxed);
+    controls->rate_max_mhz = atomic_load_explicit(&mapped->rate_max_mhz, memory_order_relaxed);
   }
 }
 
