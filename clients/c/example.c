@@ -13,6 +13,9 @@ static volatile sig_atomic_t stop_wanted;
 
 static void on_signal(int number) { (void)number, stop_wanted = 1; }
 
+/* The place came through shared memory, where another program may have written anything; fmaxf() makes NaN 0. */
+static unsigned pixel_at(float part, unsigned count) { return (unsigned)(fminf(fmaxf(part, 0), 1) * (count - 1)); }
+
 static void draw(unsigned char pixels[HEIGHT][WIDTH][3], unsigned step, const tele_input *pointer) {
   for (unsigned y = 0; y < HEIGHT; y++) {
     for (unsigned x = 0; x < WIDTH; x++) {
@@ -21,7 +24,7 @@ static void draw(unsigned char pixels[HEIGHT][WIDTH][3], unsigned step, const te
       pixels[y][x][2] = (unsigned char)((x ^ y) + 2 * step);
     }
   }
-  const unsigned cross_x = (unsigned)(pointer->x * (WIDTH - 1)), cross_y = (unsigned)(pointer->y * (HEIGHT - 1));
+  const unsigned cross_x = pixel_at(pointer->x, WIDTH), cross_y = pixel_at(pointer->y, HEIGHT);
   for (unsigned y = 0; y < HEIGHT; y++) memset(pixels[y][cross_x], 255, 3);
   memset(pixels[cross_y], 255, sizeof pixels[cross_y]);
 }
