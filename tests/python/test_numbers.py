@@ -66,6 +66,40 @@ class Numbers(RunTest):
             with Reader(self.run_id) as reader:
                 self.assertEqual(reader.hud().loss, 2.0)
 
+    def test_steps_and_episodes_of_other_types(self) -> None:
+        with telebridge.init(self.run_id) as run:
+            run.frame(PICTURE, step=7.0, episode=np.float32(2))
+            run.log({"episode": np.array(3.0)}, step=np.int64(2**62))
+            with Reader(self.run_id) as reader:
+                self.assertEqual((reader.newest().header.step, reader.newest().header.episode), (7, 2))
+                self.assertEqual((reader.hud().step, reader.hud().episode), (2**62, 3))
+
+    def test_a_step_that_is_no_whole_number_is_refused_and_forgotten(self) -> None:
+        with telebridge.init(self.run_id) as run:
+            run.frame(PICTURE, step=1, episode=1)
+            for value, error in [
+                (1.5, ValueError),
+                (math.nan, ValueError),
+                (math.inf, ValueError),
+                (-1, ValueError),
+                (2**64, ValueError),
+                ("7", TypeError),
+                ([7], TypeError),
+            ]:
+                for name in ("step", "episode"):
+                    with self.subTest(name, value=value):
+                        with self.assertRaisesRegex(error, rf"run\.frame: {name} is .*, expected a whole number from 0"):
+                            run.frame(PICTURE, **{name: value})
+                        with self.assertRaisesRegex(error, rf"run\.log: '{name}' is .*, expected a whole number from 0"):
+                            run.log({"loss": 5.0, name: value})
+                with self.assertRaisesRegex(error, "run.log: step is"):
+                    run.log({"loss": 5.0}, step=value)
+            self.assertTrue(run.frame(PICTURE))
+            with Reader(self.run_id) as reader:
+                hud = reader.hud()
+                self.assertEqual((hud.step, hud.episode), (2, 1))
+                self.assertTrue(math.isnan(hud.loss), "one bad value, and none is taken")
+
     def test_steps_per_second_by_the_clock(self) -> None:
         with telebridge.init(self.run_id) as run:
             began_s = time.monotonic()

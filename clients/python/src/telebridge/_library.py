@@ -94,9 +94,9 @@ class Status(Structure):
 
 
 OWNER_ALIVE = 1
+FLAG_OWNER_LOCK = 8
 
-# name: (result, arguments). They return at once and are called with the interpreter's lock held: giving it up and
-# taking it back costs more than they do, and may cost 5 ms when another thread is busy.
+# name: (result, arguments).
 _FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "tele_version": (c_char_p, []),
     "tele_error_message": (c_char_p, []),
@@ -117,21 +117,26 @@ _FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
 
 
 class Library:
-    """The loaded library. ``quick`` holds the interpreter's lock during a call; ``publish_large`` is for pictures so
-    large that other threads should run while they are copied."""
+    """The loaded library, bound twice.
+
+    ``quick`` is for what returns at once. It holds the interpreter's lock during a call: giving it up and taking it
+    back costs more than such a call does, and may cost 5 ms when another thread is busy. ``patient`` lets other
+    threads run meanwhile: for large pictures, for mapping and unmapping memory, and for opening a producer, which
+    may wait seconds for a dead one.
+    """
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         try:
             self.quick = ctypes.PyDLL(str(path))
-            self.publish_large = ctypes.CDLL(str(path)).tele_producer_publish
+            self.patient = ctypes.CDLL(str(path))
             for name, (result, arguments) in _FUNCTIONS.items():
-                function = getattr(self.quick, name)
-                function.restype = result
-                function.argtypes = arguments
+                for binding in (self.quick, self.patient):
+                    function = getattr(binding, name)
+                    function.restype = result
+                    function.argtypes = arguments
         except (OSError, AttributeError) as error:  # no such file, or a library without one of the functions
             raise TelebridgeError(f"cannot load the telebridge library {path}: {error}") from error
-        self.publish_large.restype, self.publish_large.argtypes = _FUNCTIONS["tele_producer_publish"]
 
     @property
     def version(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 import math
-from typing import Deque, Dict, Optional, Tuple
+import operator
+from typing import Any, Deque, Dict, Optional, Tuple
 
 _BUCKET_S = 1 / 32
 _WINDOW_S = 1.0
@@ -23,6 +24,28 @@ HUD_NAMES = {
     "return": "episode_return",
     "loss": "loss",
 }
+
+
+_WHOLE_NUMBER_END = 2**64  # the ring keeps steps and episodes in 64 bits
+
+
+def whole_number(value: Any, what: str) -> int:
+    """A step's or an episode's number as an int; floats without a fraction will do.
+
+    Raises TypeError for what is no number, and ValueError for a number that is no whole one from 0 to 2**64 - 1.
+    """
+    expected = "expected a whole number from 0 to 2**64 - 1"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        if not hasattr(value, "__float__"):
+            raise TypeError(f"{what} is {value!r}, {expected}") from None
+        if not float(value).is_integer():
+            raise ValueError(f"{what} is {value!r}, {expected}") from None
+        number = int(value)
+    if not 0 <= number < _WHOLE_NUMBER_END:
+        raise ValueError(f"{what} is {value!r}, {expected}")
+    return number
 
 
 class Meter:
@@ -82,11 +105,14 @@ class Meter:
         self._reward_sum += reward
 
     def set(self, hud_name: str, value: float) -> None:
-        """The worker's own value. `step` and `episode` move on from it, the others stay until they are set again."""
+        """The worker's own value. `step` and `episode` move on from it, the others stay until they are set again.
+
+        Raises ValueError for a `step` or an `episode` that is no whole number.
+        """
         if hud_name == "step":
-            self.step = int(value)
+            self.step = whole_number(value, hud_name)
         elif hud_name == "episode":
-            self.episode = int(value)
+            self.episode = whole_number(value, hud_name)
         elif hud_name == "loss":
             self.loss = value
         else:

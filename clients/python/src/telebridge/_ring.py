@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import errno
+import functools
 import os
 import threading
+import time
 import warnings
 import weakref
-from typing import List, Optional
+from typing import Any, Callable, List, Optional, TypeVar, cast
 
 from ._library import (
+    FLAG_OWNER_LOCK,
     OWNER_ALIVE,
     Controls,
     Frame,
@@ -30,6 +34,9 @@ _SLOTS_MIN = 4
 # Above this a copy takes long enough for other threads to want the interpreter's lock meanwhile.
 _QUICK_BYTES_MAX = 256 * 1024
 _RETRY_S = 1.0
+# A server that removes a dead run holds its lock for microseconds, and the run looks alive for that long.
+_REMOVAL_S = 0.1
+_REMOVAL_NAP_S = 0.005
 
 _open_rings: "weakref.WeakSet[Ring]" = weakref.WeakSet()
 
@@ -37,47 +44,100 @@ _open_rings: "weakref.WeakSet[Ring]" = weakref.WeakSet()
 def _in_forked_child() -> None:
     for ring in _open_rings:
         ring.forked = True
-        ring.lock = threading.Lock()  # another thread of the parent may have held it at the fork
+        ring.lock = threading.RLock()  # another thread of the parent may have held it at the fork
+
+
+def _at_exit() -> None:
+    """Daemon threads still run: their rings are closed in turn, between two pictures."""
+    for ring in list(_open_rings):
+        ring.close()
 
 
 os.register_at_fork(after_in_child=_in_forked_child)
+atexit.register(_at_exit)
 
 
-def refuse_if_alive(run_id: str) -> None:
+def refuse_if_alive(run_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Raises RunExistsError when a live process publishes this run, and TelebridgeError for a bad id."""
-    quick = library().quick
-    reader = ctypes.c_void_p()
-    result = quick.tele_reader_open(run_id.encode(), ctypes.byref(reader))
-    if result == -errno.EINVAL:
-        raise library().error(result)
-    if result < 0:
-        return
-    try:
-        status = Status()
-        if quick.tele_reader_status(reader, ctypes.byref(status)) == 0 and status.owner == OWNER_ALIVE:
+    give_up_s = time.monotonic() + _REMOVAL_S
+    while True:
+        status = _status_of(run_id)
+        if status is None or status.owner != OWNER_ALIVE:
+            return
+        exists = _process_exists(status.producer_pid)
+        if not exists and not status.flags & FLAG_OWNER_LOCK:
+            return  # dead, or of another pid namespace: tele_producer_open() watches it for 10 s, and then knows
+        if exists or time.monotonic() > give_up_s:
             raise RunExistsError(
                 f'cannot start run "{run_id}": already published by pid {status.producer_pid}; '
                 "give this one another name, or end that process"
             )
+        sleep(_REMOVAL_NAP_S)
+
+
+def _status_of(run_id: str) -> Optional[Status]:
+    """How a run is; None when there is none that can be read."""
+    patient = library().patient
+    reader = ctypes.c_void_p()
+    result = patient.tele_reader_open(run_id.encode(), ctypes.byref(reader))
+    if result == -errno.EINVAL:
+        raise library().error(result)
+    if result < 0:
+        return None
+    try:
+        status = Status()
+        return status if patient.tele_reader_status(reader, ctypes.byref(status)) == 0 else None
     finally:
-        quick.tele_reader_close(reader)
+        patient.tele_reader_close(reader)
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):  # the number comes from shared memory, and may be none of a process
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _in_turn(method: _Method) -> _Method:
+    """Lets one thread at a time into the ring's methods, and makes up for a :meth:`Ring.close` that came meanwhile."""
+
+    @functools.wraps(method)
+    def take_turn(ring: Ring, *arguments: Any) -> Any:
+        try:
+            with ring.lock:
+                return method(ring, *arguments)
+        finally:
+            if ring.closed and ring.is_open:
+                ring.close()
+
+    return cast(_Method, take_turn)
 
 
 class Ring:
-    """Publishes pictures and numbers. Threads may share it. After the first picture it never raises: what cannot
-    be published is counted in ``frames_lost`` and warned of once."""
+    """Publishes pictures and numbers. Threads may share it, and so may signal handlers and finalizers, which run
+    amid other calls of their thread. After the first picture it never raises: what cannot be published is counted in
+    ``frames_lost`` and warned of once."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.forked = False
+        self.closed = False
         self.frames_published = 0
         self.frames_lost = 0
         self._library = library()
         self._quick = self._library.quick
         self._publish_small = self._quick.tele_producer_publish
+        self._publish_large = self._library.patient.tele_producer_publish
         self._producer: Optional[ctypes.c_void_p] = None
         self._payload_bytes_max = 0
+        self._publishing = False
         self._retry_at_s = 0.0
         self._warned = False
         self._frame = Frame()
@@ -86,123 +146,149 @@ class Ring:
         self._hud_reference = ctypes.byref(self._hud)
         self._controls = Controls()
         self._controls_reference = ctypes.byref(self._controls)
-        self._close_at_exit: Optional["weakref.finalize[..., Ring]"] = None
+        self._finalizer: Optional["weakref.finalize[..., Ring]"] = None
         _open_rings.add(self)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the run has shared memory now."""
+        return self._producer is not None
+
+    @_in_turn
     def publish(
         self, picture: Picture, overlay: Optional[Picture], step: int, episode: int, reward: float, now_s: float
     ) -> bool:
-        """Copies a picture, and its overlay, into the ring. False when it was lost."""
-        if self.forked:
-            self._lose("a forked child cannot publish: call telebridge.init() in it, with a run id of its own")
+        """Copies a picture, and its overlay, into the ring. False when it was lost, or came after the close."""
+        if self.closed:
             return False
-        with self.lock:
-            needed = picture.bytes
-            if overlay is not None:
-                needed += _OVERLAY_ALIGNMENT_BYTES + overlay.bytes
-            if needed > self._payload_bytes_max and not self._grow(needed, now_s):
-                return False
-            frame = self._frame
-            frame.pixels = picture.address
-            frame.width = picture.width
-            frame.height = picture.height
-            frame.format = picture.format
-            frame.stride = picture.stride
-            frame.step = step
-            frame.episode = episode
-            frame.reward = reward
-            if overlay is None:
-                frame.overlay = None
-                frame.overlay_width = frame.overlay_height = 0
-            else:
-                frame.overlay = overlay.address
-                frame.overlay_width = overlay.width
-                frame.overlay_height = overlay.height
-            publish = self._publish_small if needed <= _QUICK_BYTES_MAX else self._library.publish_large
-            result = publish(self._producer, self._frame_reference)
-            if result < 0:
-                self._lose(str(self._library.error(result)))
-                return False
-            self.frames_published += 1
-            return True
+        if self.forked:
+            return self._lose("a forked child cannot publish: call telebridge.init() in it, with a run id of its own")
+        if self._publishing:
+            return self._lose("a signal handler or a finalizer gave one while its thread was publishing another")
+        needed = picture.bytes
+        if overlay is not None:
+            needed += _OVERLAY_ALIGNMENT_BYTES + overlay.bytes
+        try:
+            self._publishing = True
+            if needed > self._payload_bytes_max:
+                if now_s < self._retry_at_s:
+                    self.frames_lost += 1
+                    return False
+                self._grow(needed, now_s)
+            self._copy(picture, overlay, step, episode, reward, needed)
+        except TelebridgeError as error:
+            if self.frames_published == 0:
+                raise
+            return self._lose(str(error))
+        finally:
+            self._publishing = False
+        self.frames_published += 1
+        return True
 
+    @_in_turn
     def takes_turn(self) -> bool:
         """False when a picture now would be more than the viewer's cap on pictures per second allows."""
-        with self.lock:
-            if self._producer is None or self.forked:
-                return True
-            return bool(self._quick.tele_producer_wants_frame(self._producer))
+        if self._producer is None or self.forked:
+            return True
+        return bool(self._quick.tele_producer_wants_frame(self._producer))
 
+    @_in_turn
     def set_hud(self, values: HudValues) -> None:
         """Shows these numbers; before the first picture they wait for it."""
-        with self.lock:
-            Hud.__init__(self._hud, *values)  # fills the struct in one call
-            if self._producer is not None and not self.forked:
-                self._quick.tele_producer_set_hud(self._producer, self._hud_reference)
+        Hud.__init__(self._hud, *values)  # fills the struct in one call
+        if self._producer is not None and not self.forked:
+            self._quick.tele_producer_set_hud(self._producer, self._hud_reference)
 
+    @_in_turn
     def may_go_on(self) -> bool:
         """False while a viewer has the run paused. A True that a single step allowed is used up by it."""
-        with self.lock:
-            if self._producer is None or self.forked:
-                return True
-            return bool(self._quick.tele_producer_gate(self._producer, 0))
+        if self._producer is None or self.forked:
+            return True
+        return bool(self._quick.tele_producer_gate(self._producer, 0))
 
+    @_in_turn
     def pause_requested(self) -> bool:
-        with self.lock:
-            if self._producer is None or self.forked:
-                return False
-            self._quick.tele_producer_controls(self._producer, self._controls_reference)
-            return bool(self._controls.pause_requested)
+        if self._producer is None or self.forked:
+            return False
+        self._quick.tele_producer_controls(self._producer, self._controls_reference)
+        return bool(self._controls.pause_requested)
 
+    @_in_turn
     def take_inputs(self) -> List[InputRecord]:
         """All events that wait, oldest first."""
         records: List[InputRecord] = []
-        with self.lock:
-            if self._producer is None or self.forked:
+        if self._producer is None or self.forked:
+            return records
+        while True:
+            record = InputRecord()
+            if self._quick.tele_producer_next_input(self._producer, ctypes.byref(record)) != 1:
                 return records
-            while True:
-                record = InputRecord()
-                if self._quick.tele_producer_next_input(self._producer, ctypes.byref(record)) != 1:
-                    return records
-                records.append(record)
+            records.append(record)
 
     def close(self) -> None:
-        """Unlinks the shared memory; in a forked child it stays the parent's."""
+        """Unlinks the shared memory, for good; in a forked child it stays the parent's. A signal handler or a finalizer
+        amid another call of its thread only asks for it: that call uses the memory still, and closes at its end."""
+        self.closed = True
+        if self.lock._is_owned():  # type: ignore[attr-defined]  # what threading.Condition asks of an RLock
+            return
         with self.lock:
-            self._payload_bytes_max = 0
-            self._producer = None
-            if self._close_at_exit is not None:
-                self._close_at_exit()
-                self._close_at_exit = None
+            self._release()
 
-    def _grow(self, payload_bytes: int, now_s: float) -> bool:
-        """Opens a ring for pictures of this size in place of the present one. Only the first one may raise."""
-        is_first = self.frames_published == 0
-        if not is_first and now_s < self._retry_at_s:
-            self.frames_lost += 1
-            return False
-        self._payload_bytes_max = 0
-        self._producer = None
-        if self._close_at_exit is not None:
-            self._close_at_exit()
+    def _grow(self, payload_bytes: int, now_s: float) -> None:
+        """Opens a ring for pictures of this size in place of the present one. Raises TelebridgeError."""
+        self._release()
         try:
-            self._producer = _open_producer(self.run_id, payload_bytes)
-        except TelebridgeError as error:
-            if is_first:
-                raise
-            self._retry_at_s = now_s + _RETRY_S
-            self._lose(str(error))
-            return False
-        self._close_at_exit = weakref.finalize(self, self._quick.tele_producer_close, self._producer)
-        self._quick.tele_producer_set_hud(self._producer, self._hud_reference)
+            producer = _open_producer(self.run_id, payload_bytes)
+        except TelebridgeError:
+            if self.frames_published > 0:
+                self._retry_at_s = now_s + _RETRY_S
+            raise
+        self._producer = producer
+        self._finalizer = weakref.finalize(self, self._library.patient.tele_producer_close, producer)
+        self._finalizer.atexit = False  # where another thread may be publishing, hence _at_exit()
+        self._quick.tele_producer_set_hud(producer, self._hud_reference)
         self._payload_bytes_max = payload_bytes
-        return True
 
-    def _lose(self, why: str) -> None:
+    def _copy(
+        self, picture: Picture, overlay: Optional[Picture], step: int, episode: int, reward: float, payload_bytes: int
+    ) -> None:
+        """Publishes a picture that fits. Raises TelebridgeError."""
+        frame = self._frame
+        frame.pixels = picture.address
+        frame.width = picture.width
+        frame.height = picture.height
+        frame.format = picture.format
+        frame.stride = picture.stride
+        frame.step = step
+        frame.episode = episode
+        frame.reward = reward
+        if overlay is None:
+            frame.overlay = None
+            frame.overlay_width = frame.overlay_height = 0
+        else:
+            frame.overlay = overlay.address
+            frame.overlay_width = overlay.width
+            frame.overlay_height = overlay.height
+        publish = self._publish_small if payload_bytes <= _QUICK_BYTES_MAX else self._publish_large
+        result = publish(self._producer, self._frame_reference)
+        if result < 0:
+            raise self._library.error(result)
+
+    def _release(self) -> None:
+        producer, self._producer = self._producer, None
+        self._payload_bytes_max = 0
+        # Detached and not called, since weakref calls none any more once its own part of the exit is over.
+        if self._finalizer is not None and self._finalizer.detach() is not None:
+            self._library.patient.tele_producer_close(producer)
+
+    def _lose(self, why: str) -> bool:
+        """Counts a picture as lost, and says so once. Always False."""
         self.frames_lost += 1
         if not self._warned:
             self._warned = True
-            warnings.warn(f'run "{self.run_id}" loses pictures: {why}', RuntimeWarning, stacklevel=5)
+            # From here over publish(), take_turn(), Run._publish() and Run.frame() to its caller.
+            warnings.warn(f'run "{self.run_id}" loses pictures: {why}', RuntimeWarning, stacklevel=6)
+        return False
 
 
 def _open_producer(run_id: str, payload_bytes: int) -> ctypes.c_void_p:
@@ -211,7 +297,7 @@ def _open_producer(run_id: str, payload_bytes: int) -> ctypes.c_void_p:
     while True:
         options = ProducerOptions(payload_bytes, slots)
         producer = ctypes.c_void_p()
-        result = library().quick.tele_producer_open(run_id.encode(), ctypes.byref(options), ctypes.byref(producer))
+        result = library().patient.tele_producer_open(run_id.encode(), ctypes.byref(options), ctypes.byref(producer))
         if result == 0:
             return producer
         if result != -errno.ENOSPC or slots == _SLOTS_MIN:

@@ -9,12 +9,12 @@ import sys
 import time
 import warnings
 from types import TracebackType
-from typing import Any, Dict, Iterator, Mapping, Optional, Type
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
 
 import numpy as np
 
 from ._library import TelebridgeError
-from ._meter import HUD_NAMES, Meter
+from ._meter import HUD_NAMES, Meter, whole_number
 from ._pixels import overlay_of, picture_of
 from ._ring import Ring, refuse_if_alive
 from .inputs import InputEvent, event_of
@@ -31,6 +31,16 @@ def default_run_id() -> str:
     stem = {"-c": "python", "-": "python", "ipykernel_launcher": "notebook"}.get(stem, stem)
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-") or "python"
     return f"{stem[:48]}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _number(value: Any, hud_name: str, what: str) -> float:
+    """A value for the HUD. Raises TypeError, and ValueError for a step or an episode that is no whole number."""
+    if hud_name in ("step", "episode"):
+        return whole_number(value, what)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} is {value!r}, expected a number") from None
 
 
 def init(run: Optional[str] = None, *, pausable: bool = True) -> Run:
@@ -97,14 +107,15 @@ class Run:
 
         picture: uint8 of shape (height, width, 3) RGB, (height, width, 4) RGBA or (height, width) gray. It is copied,
             so the array may be reused at once; rows may have padding, other strides cost a second copy.
-        step: the step's number; by default one more than before.
+        step: the step's number, from 0; by default one more than before.
         reward: what the step brought. Feeds last reward, average over 1 s, and the episode's return.
         episode: the episode's number; another one than before starts a new return.
         overlay: a heat map to lay over the picture, of any shape (rows, columns): uint8, or floats, which are
             spread from their least to their greatest value.
 
         Returns whether the picture was published: False when the viewer's cap on pictures per second skips it.
-        Raises ValueError for another shape or dtype, and TelebridgeError when the first picture finds no room.
+        Raises ValueError for another shape or dtype, and for a step or an episode that is no whole number; TypeError
+        for one that is no number; and TelebridgeError when the first picture finds no room.
         """
         self._check_unfinished("frame")
         shown = self._takes_turn()
@@ -122,25 +133,24 @@ class Run:
         return) and loss. What is set here is not derived any more; a reward counts as one of :meth:`frame`'s would,
         unless frames bring rewards themselves. Other names are counted, and kept once the durable lane is there.
 
-        Raises TypeError for a value of the HUD's that is no number.
+        Raises TypeError for a value of the HUD's that is no number, and ValueError for a step or an episode that is no
+        whole one from 0 to 2**64 - 1; then none of the values was taken.
         """
         self._check_unfinished("log")
+        numbers: List[Tuple[str, float]] = []
         for name, value in values.items():
             hud_name = HUD_NAMES.get(name)
             if hud_name is None:
                 self._count_not_stored(name)
                 continue
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                raise TypeError(f"run.log: {name!r} is {value!r}, expected a number") from None
-            if hud_name == "last_reward":
-                if not self._rewards_by_frame:
-                    self._meter.add_reward(number)
-            else:
-                self._meter.set(hud_name, number)
+            numbers.append((hud_name, _number(value, hud_name, f"run.log: {name!r}")))
         if step is not None:
-            self._meter.set("step", step)
+            numbers.append(("step", whole_number(step, "run.log: step")))
+        for hud_name, number in numbers:
+            if hud_name != "last_reward":
+                self._meter.set(hud_name, number)
+            elif not self._rewards_by_frame:
+                self._meter.add_reward(number)
         self._ring.set_hud(self._meter.values(time.monotonic()))
 
     def inputs(self) -> Iterator[InputEvent]:
@@ -179,6 +189,10 @@ class Run:
         return False
 
     def _advance(self, step: Optional[int], reward: Optional[float], episode: Optional[int]) -> None:
+        if step is not None:
+            step = whole_number(step, "run.frame: step")
+        if episode is not None:
+            episode = whole_number(episode, "run.frame: episode")
         if reward is not None:
             reward = float(reward)
             self._rewards_by_frame = True
