@@ -70,3 +70,7 @@ class RunTest(unittest.TestCase):
 
     def start_python(self, code: str, **options: Any) -> subprocess.Popen:
         return self.start([sys.executable, "-c", code], cwd=HERE, **options)
+
+    def start_python_with(self, code: str, *arguments: object, **options: Any) -> subprocess.Popen:
+        """The same with arguments, and its output in a pipe."""
+        return self.start([sys.executable, "-c", code, *arguments], cwd=HERE, stdout=subprocess.PIPE, **options)

@@ -49,7 +49,8 @@ def init(run: Optional[str] = None, *, pausable: bool = True) -> Run:
     run: its name, 1 to 64 letters, digits, dots, dashes and underscores; by default the script's name and the time.
     pausable: whether a viewer's pause button makes :meth:`Run.frame` wait.
 
-    Raises ValueError for a bad name, and RunExistsError when a live process publishes a run of this name.
+    Raises ValueError for a bad name, and RunExistsError when a live process publishes a run of this name. After another
+    program that died without holding the owner's lock (docs/ring.md), the first picture waits up to 10 s to be sure.
     """
     return Run(default_run_id() if run is None else run, pausable=pausable)
 
@@ -57,9 +58,10 @@ def init(run: Optional[str] = None, *, pausable: bool = True) -> Run:
 class Run:
     """Publishes pictures and numbers of one run, and takes what viewers send back. Made by :func:`init`.
 
-    A context manager: its end is :meth:`finish`, which also happens at the interpreter's exit. Threads may share a
-    run. In a forked child it does nothing but warn once. No failure of a viewer or of ``telebridge serve`` makes a
-    method raise or wait, but for a pause, which ends within 2 s when the server that asked for it is killed.
+    A context manager: its end is :meth:`finish`, which also happens at the interpreter's exit. Threads and signal
+    handlers may share a run; a picture that a handler gives while its thread is publishing another is lost. In a
+    forked child it does nothing but warn once. No failure of a viewer or of ``telebridge serve`` makes a method raise
+    or wait, but for a pause, which ends within 2 s when the server that asked for it is killed.
     """
 
     def __init__(self, run_id: str, *, pausable: bool = True) -> None:
@@ -161,7 +163,8 @@ class Run:
                 yield event
 
     def finish(self) -> None:
-        """Ends the run and removes its shared memory. A second call does nothing."""
+        """Ends the run and removes its shared memory; in a signal handler amid another call of the run, at that call's
+        end. A second call does nothing, and a :meth:`frame` of another thread that is under way returns False."""
         self._finished = True
         self._ring.close()
 
