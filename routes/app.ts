@@ -12,6 +12,8 @@ import type { Snapshots } from "./snapshots.ts";
 export interface WebTransportOffer {
   /** UDP port. */
   port: number;
+  /** Loopback's address on which it listens, as it stands in a URL. */
+  loopbackHost: string;
   /** Hashes of the certificates that may be shown, newest first. */
   certificateHashes: Uint8Array<ArrayBuffer>[];
 }

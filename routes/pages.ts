@@ -34,7 +34,7 @@ export function webTransportUrl(app: App, hostHeader: string): string | null {
   if (offer === null) return null;
   const { hostname } = new URL(`http://${hostHeader}`);
   // A browser may try ::1 for this name, where QUIC has no quick refusal as TCP has.
-  const reachable = hostname === "localhost" ? "127.0.0.1" : hostname;
+  const reachable = hostname === "localhost" ? offer.loopbackHost : hostname;
   return `https://${reachable}:${offer.port}/live`;
 }
 

@@ -10,14 +10,27 @@ const RENEW_SHARE = 0.25;
 
 const KEEP_ALIVE_MS = 5_000;
 const IDLE_TIMEOUT_MS = 15_000;
-/** Connections at once, those included that have not said Hello yet. */
+/** Connections at once, those included that have not said Hello yet; more are refused. */
 const CONNECTIONS_MAX = 256;
+/** Of these, such as have not opened their session yet; more are refused. */
+const HANDSHAKES_MAX = 64;
+/** Our keep-alives would keep a peer that never opens its session. */
+const HANDSHAKE_MS_MAX = 5_000;
+/** A viewer opens one, its control stream. */
+const BIDIRECTIONAL_STREAMS_MAX = 4;
+/** HTTP/3 itself has three from each side, and a browser may add one that means nothing (RFC 9114, 6.2). */
+const UNIDIRECTIONAL_STREAMS_MAX = 8;
+/** The certificate's age is looked at so often, by the wall clock: timers stand still while a machine is suspended. */
+const CERTIFICATE_CHECK_MS = 60_000;
+
+/** H3_REQUEST_REJECTED (RFC 9114, 8.1). */
+const HANDSHAKE_FAILED = { closeCode: 0x10b, reason: "no WebTransport session was opened" };
 
 const logger = getLogger(["telebridge", "webtransport"]);
 
 export interface QuicListenerOptions {
   host: string;
-  /** Tried first; any other when it is taken. */
+  /** UDP. Tried first; any other when it is taken. */
   port: number;
   /** Names and addresses in the certificate. */
   names: readonly string[];
@@ -32,7 +45,9 @@ export class QuicListener {
   #certificate: Certificate | null = null;
   #previous: Certificate | null = null;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
+  #renewAtMs = 0;
   #connectionsCount = 0;
+  #handshakesCount = 0;
   #stopped = false;
 
   private constructor(options: QuicListenerOptions, endpoint: Deno.QuicEndpoint) {
@@ -43,6 +58,7 @@ export class QuicListener {
   static async start(options: QuicListenerOptions): Promise<QuicListener> {
     const listener = new QuicListener(options, bindUdp(options.host, options.port));
     await listener.#renew();
+    listener.#checkLater();
     return listener;
   }
 
@@ -51,6 +67,7 @@ export class QuicListener {
     const certificates = [this.#certificate!, this.#previous].filter((one) => one !== null);
     return {
       port: this.#endpoint.addr.port,
+      loopbackHost: this.#options.host === "::1" ? "[::1]" : "127.0.0.1",
       certificateHashes: certificates.map(({ hash }) => hash),
     };
   }
@@ -70,27 +87,40 @@ export class QuicListener {
       alpnProtocols: ["h3"],
       keepAliveInterval: KEEP_ALIVE_MS,
       maxIdleTimeout: IDLE_TIMEOUT_MS,
+      maxConcurrentBidirectionalStreams: BIDIRECTIONAL_STREAMS_MAX,
+      maxConcurrentUnidirectionalStreams: UNIDIRECTIONAL_STREAMS_MAX,
     });
     this.#previous = this.#certificate;
     this.#certificate = certificate;
     this.#accept(listener);
     const leftMs = certificate.expiresAtMs - Date.now();
-    this.#renewTimer = setTimeout(
-      () => this.#renew().catch((error) => this.#onRenewError(error)),
-      leftMs * (1 - RENEW_SHARE),
-    );
+    this.#renewAtMs = certificate.expiresAtMs - leftMs * RENEW_SHARE;
     logger.debug`WebTransport's certificate is good until ${new Date(certificate.expiresAtMs)}`;
   }
 
-  #onRenewError(error: unknown): void {
-    this.#options.onError();
-    logger.error`WebTransport's certificate cannot be renewed: ${messageOf(error)}`;
+  #checkLater(): void {
+    const leftMs = this.#renewAtMs - Date.now();
+    // Overdue: the renewal failed, and is tried again.
+    const pauseMs = leftMs > 0 ? Math.min(leftMs, CERTIFICATE_CHECK_MS) : CERTIFICATE_CHECK_MS;
+    this.#renewTimer = setTimeout(() => this.#check(), pauseMs);
+  }
+
+  async #check(): Promise<void> {
+    try {
+      if (Date.now() >= this.#renewAtMs) await this.#renew();
+    } catch (error) {
+      this.#options.onError();
+      logger.error`WebTransport's certificate cannot be renewed yet: ${messageOf(error)}`;
+    }
+    if (!this.#stopped) this.#checkLater();
   }
 
   async #accept(listener: Deno.QuicListener): Promise<void> {
     try {
       for await (const incoming of listener) {
-        if (this.#connectionsCount >= CONNECTIONS_MAX) incoming.refuse();
+        const isFull = this.#connectionsCount >= CONNECTIONS_MAX ||
+          this.#handshakesCount >= HANDSHAKES_MAX;
+        if (isFull) incoming.refuse();
         else this.#serve(incoming);
       }
     } catch (error) {
@@ -103,7 +133,8 @@ export class QuicListener {
   async #serve(incoming: Deno.QuicIncoming): Promise<void> {
     this.#connectionsCount++;
     try {
-      const session = await handshake(incoming);
+      this.#handshakesCount++;
+      const session = await handshake(incoming).finally(() => this.#handshakesCount--);
       if (session !== null) await this.#options.onSession(session);
     } catch (error) {
       this.#options.onError();
@@ -120,19 +151,28 @@ export class QuicListener {
   }
 }
 
-/** null when the peer did not get through it. */
+/** null when the peer did not get through it in time. */
 async function handshake(incoming: Deno.QuicIncoming): Promise<WebTransport | null> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("it took too long")), HANDSHAKE_MS_MAX);
+  const accepted = Promise.resolve(incoming.accept());
   try {
-    const connection = await incoming.accept();
-    const session = await Deno.upgradeWebTransport(connection);
-    // A session that is refused, killed or lost must not become an unhandled rejection.
-    session.closed.catch(() => {});
-    await session.ready;
-    return session;
+    return await Promise.race([upgrade(accepted), tooLate]);
   } catch (error) {
     logger.debug`a WebTransport handshake failed: ${messageOf(error)}`;
+    accepted.then((connection) => connection.close(HANDSHAKE_FAILED), () => {});
     return null;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+async function upgrade(accepted: Promise<Deno.QuicConn>): Promise<WebTransport> {
+  const session = await Deno.upgradeWebTransport(await accepted);
+  // A session that is refused, killed or lost must not become an unhandled rejection.
+  session.closed.catch(() => {});
+  await session.ready;
+  return session;
 }
 
 function bindUdp(hostname: string, port: number): Deno.QuicEndpoint {
@@ -140,6 +180,8 @@ function bindUdp(hostname: string, port: number): Deno.QuicEndpoint {
     return new Deno.QuicEndpoint({ hostname, port });
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    return new Deno.QuicEndpoint({ hostname, port: 0 });
+    const endpoint = new Deno.QuicEndpoint({ hostname, port: 0 });
+    logger.warn`UDP port ${port} is taken, so WebTransport has ${endpoint.addr.port}`;
+    return endpoint;
   }
 }

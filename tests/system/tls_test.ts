@@ -113,3 +113,34 @@ Deno.test("tls: WebTransport's certificate is renewed while sessions go on", asy
     listener.stop();
   }
 });
+
+Deno.test("tls: peers that open no session are dropped, and keep nobody out", async () => {
+  const listener = await QuicListener.start({
+    host: "127.0.0.1",
+    port: 0,
+    names: ["localhost", "127.0.0.1"],
+    certificateLifeMs: 60_000,
+    onSession: async (session) => void await session.closed,
+    onError: () => assert.fail("the listener failed"),
+  });
+  const { port, certificateHashes } = listener.offer;
+  const offer = { certificateHashes: certificateHashes.map((hash) => hash.toBase64()) };
+  const connectSilently = () =>
+    Deno.connectQuic({
+      hostname: "127.0.0.1",
+      port,
+      alpnProtocols: ["h3"],
+      serverCertificateHashes: certificateHashes.map((value) => ({ algorithm: "sha-256", value })),
+    } as Deno.ConnectQuicOptions<false>);
+  try {
+    const attempts = Array.from({ length: 65 }, connectSilently);
+    const attempted = await Promise.allSettled(attempts);
+    const open = attempted.filter((attempt) => attempt.status === "fulfilled");
+    assert.equal(open.length, 64, "one more is refused");
+    await Promise.all(open.map(({ value }) => value.closed.catch(() => {})));
+    const session = await connect(`https://127.0.0.1:${port}/live`, offer);
+    session.close();
+  } finally {
+    listener.stop();
+  }
+});
