@@ -58,8 +58,14 @@ export interface ConnectionOptions {
 const PROBE_BURST = 8;
 const PROBE_BURST_MS = 40;
 const PROBE_MS = 500;
-/** A server killed in mid-session sends no goodbye over QUIC: silence for this long is the end of it. */
-const SILENCE_MS_MAX = 3_000;
+/**
+ * Silence for this long is the end of a session. A server killed in mid-session sends no goodbye over QUIC. TCP tells of
+ * one, and its answers to probes wait behind a frame, which takes seconds on a slow tunnel.
+ */
+const SILENCE_MS_MAX: Readonly<Record<TransportKind, number>> = {
+  webtransport: 3_000,
+  websocket: 30_000,
+};
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -149,8 +155,10 @@ export class Connection {
   }
 
   #probe(): void {
+    if (this.#transport === null) return;
     const nowMs = performance.now();
-    if (nowMs - this.#heardAtMs > SILENCE_MS_MAX) return this.lost("the server fell silent");
+    const silenceMsMax = SILENCE_MS_MAX[this.#transport.kind];
+    if (nowMs - this.#heardAtMs > silenceMsMax) return this.lost("the server fell silent");
     this.sendUnreliable(encodeProbe(nowMs));
     this.#probesSent++;
     const pauseMs = this.#probesSent < PROBE_BURST ? PROBE_BURST_MS : PROBE_MS;

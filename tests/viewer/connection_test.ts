@@ -14,7 +14,8 @@ import { ServerClock } from "../../viewer/clock.ts";
 import { Connection, type ConnectionStatus } from "../../viewer/connection.ts";
 import { FramePool } from "../../viewer/frame_pool.ts";
 import { createLaneOpener } from "../../viewer/open_lane.ts";
-import { waitFor } from "../harness/wait.ts";
+import type { TransportKind } from "../../viewer/transport.ts";
+import { sleep, waitFor } from "../harness/wait.ts";
 
 interface ServerPlan {
   /** Status of `/api/session`. */
@@ -22,10 +23,14 @@ interface ServerPlan {
   /** What a greeted page is told instead of nothing. */
   afterHello?: (socket: WebSocket, session: number) => void;
   answersProbes?: boolean;
+  /** The lane that the connection takes its WebSocket for. */
+  lane?: TransportKind;
 }
 
 /** A server that speaks as much of the wire as a plan needs, and a connection to it. */
-function setUp({ sessionStatus = 200, afterHello, answersProbes = true }: ServerPlan) {
+function setUp(
+  { sessionStatus = 200, afterHello, answersProbes = true, lane }: ServerPlan,
+) {
   const tickets: (string | undefined)[] = [];
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
     if (new URL(request.url).pathname === "/api/session") {
@@ -50,8 +55,12 @@ function setUp({ sessionStatus = 200, afterHello, answersProbes = true }: Server
   const statuses: ConnectionStatus[] = [];
   const messages: Message[] = [];
   const clock = new ServerClock();
+  const openLane = createLaneOpener(`http://127.0.0.1:${server.addr.port}`, new FramePool());
   const connection = new Connection({
-    openLane: createLaneOpener(`http://127.0.0.1:${server.addr.port}`, new FramePool()),
+    openLane: async (kind, sink, signal) => {
+      const opened = await openLane(kind, sink, signal);
+      return { ...opened, transport: { ...opened.transport, kind: lane ?? kind } };
+    },
     forcedLane: null,
     clock,
     random: () => 0,
@@ -105,11 +114,18 @@ Deno.test("connection: a lost session is opened again with a new ticket", async 
   assert.equal(new Set(test.tickets).size, 2);
 });
 
-Deno.test("connection: a server that falls silent is given up after 3 s", async () => {
-  await using test = setUp({ answersProbes: false });
+Deno.test("connection: a server that falls silent over QUIC is given up after 3 s", async () => {
+  await using test = setUp({ answersProbes: false, lane: "webtransport" });
   await test.reached("open");
   const status = await test.reached("reconnecting");
   assert.match(status.reason!, /silent/);
+});
+
+Deno.test("connection: over TCP answers may be held up for longer by a frame on a slow tunnel", async () => {
+  await using test = setUp({ answersProbes: false });
+  await test.reached("open");
+  await sleep(5_000);
+  assert.equal(test.connection.status.phase, "open");
 });
 
 Deno.test("connection: Bye for good is the end; Bye for now is not", async () => {
