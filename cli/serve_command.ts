@@ -55,7 +55,7 @@ async function run(command: Command): Promise<void> {
   const assets = locateAssets();
   makeDataDir(dataDir);
   using lock = await DataDirLock.take(dataDir);
-  using library = Library.open(assets.libraryPath);
+  using library = openLibrary(assets.libraryPath);
   checkVersion(library);
   checkRuntimeDir(library);
   const controlToken = loadToken(controlTokenPath(dataDir));
@@ -76,6 +76,14 @@ async function run(command: Command): Promise<void> {
   announce(settings, server, { dataDir, controlToken, viewToken });
   await stop;
   await Promise.all([demo?.stop(), server.stop()]);
+}
+
+function openLibrary(path: string): Library {
+  try {
+    return Library.open(path);
+  } catch (error) {
+    throw new UserError(messageOf(error));
+  }
 }
 
 /** A library of another version has other structs. */

@@ -1,7 +1,7 @@
 /** `telebridge token`: the URL again. */
 
 import { Command } from "commander";
-import { readFileIfAny, readServeInfo } from "../core/data_dir.ts";
+import { findServer, readFileIfAny } from "../core/data_dir.ts";
 import { UserError } from "../core/errors.ts";
 import { controlTokenPath, loadToken, viewTokenPath } from "../core/tokens.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
@@ -16,7 +16,7 @@ export function tokenCommand(): Command {
     .action(printToken);
 }
 
-function printToken(options: { dataDir?: string; view?: boolean }): void {
+async function printToken(options: { dataDir?: string; view?: boolean }): Promise<void> {
   const dataDir = dataDirOf(options.dataDir);
   const path = options.view ? viewTokenPath(dataDir) : controlTokenPath(dataDir);
   if (readFileIfAny(path) === null) {
@@ -24,6 +24,6 @@ function printToken(options: { dataDir?: string; view?: boolean }): void {
     throw new UserError(`there is no token in ${dataDir} yet; ${start} makes it`);
   }
   const token = loadToken(path);
-  const info = readServeInfo(dataDir);
+  const info = await findServer(dataDir);
   console.log(info === null ? token : withToken(info.url, token));
 }

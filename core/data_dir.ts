@@ -5,6 +5,8 @@ import { messageOf, UserError } from "./errors.ts";
 import { randomHex } from "./random.ts";
 
 const ID_BYTES = 4;
+const OTHERS_WRITE = 0o022;
+const OTHERS_ANYTHING = 0o077;
 
 /** What the owner of a data directory tells about itself, in `serve.json`. */
 export interface ServeInfo {
@@ -21,20 +23,62 @@ export function defaultDataDir(environment: Readonly<Record<string, string>>): s
   throw new UserError("neither HOME nor XDG_DATA_HOME is set: give --data-dir DIR");
 }
 
-/** Makes the directory, for its owner only, when it is missing. */
+/**
+ * Makes the directory, for its owner only, when it is missing. Throws {@link UserError} for one in which others could
+ * put a token or a key of their own.
+ */
 export function makeDataDir(path: string): void {
+  let found: Deno.FileInfo;
   try {
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+    found = Deno.lstatSync(path);
   } catch (error) {
     throw new UserError(`cannot make the data directory ${path}: ${messageOf(error)}`);
   }
+  const elsewhere = "give another one with --data-dir DIR";
+  if (found.isSymlink) {
+    throw new UserError(
+      `the data directory ${path} is a link; give what it points to, or ${elsewhere}`,
+    );
+  }
+  checkOwner(`the data directory ${path}`, found, elsewhere);
+  if ((found.mode! & OTHERS_WRITE) !== 0) {
+    throw new UserError(
+      `others may write to the data directory ${path}; chmod go-w ${path}, or ${elsewhere}`,
+    );
+  }
+}
+
+function checkOwner(what: string, found: Deno.FileInfo, remedy: string): void {
+  const uid = Deno.uid();
+  if (found.uid === uid) return;
+  throw new UserError(`${what} belongs to user ${found.uid}, not to you (${uid}); ${remedy}`);
 }
 
 /** Writes a file that only its owner may read, whole or not at all. */
 export function writePrivateFile(path: string, text: string): void {
   const temporaryPath = `${path}.${randomHex(ID_BYTES)}.tmp`;
-  Deno.writeTextFileSync(temporaryPath, text, { mode: 0o600, createNew: true });
-  Deno.renameSync(temporaryPath, path);
+  try {
+    Deno.writeTextFileSync(temporaryPath, text, { mode: 0o600, createNew: true });
+    Deno.renameSync(temporaryPath, path);
+  } catch (error) {
+    throw new UserError(`cannot write ${path}: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * The text of a secret; null when there is none. Throws {@link UserError} for one that somebody else owns, or that
+ * others may read or change.
+ */
+export function readPrivateFileIfAny(path: string): string | null {
+  const text = readFileIfAny(path);
+  if (text === null) return null;
+  const found = Deno.statSync(path);
+  checkOwner(path, found, "remove it to get a new one");
+  if ((found.mode! & OTHERS_ANYTHING) === 0) return text;
+  throw new UserError(
+    `others may read or change ${path}; remove it to get a new one, or chmod 600 it if nobody did`,
+  );
 }
 
 /** The text of a file; null when there is none. */
@@ -57,14 +101,39 @@ export function dataDirId(path: string): string {
   return id;
 }
 
+/** Who serves this directory; null when nobody does. A server that was killed leaves its words, but not its lock. */
+export async function findServer(path: string): Promise<ServeInfo | null> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(join(path, "lock"));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new UserError(`cannot see whether ${path} is served: ${messageOf(error)}`);
+  }
+  try {
+    // Shared: two that ask at once do not take one another for a server.
+    return await file.tryLock(false) ? null : readServeInfo(path);
+  } finally {
+    file.close();
+  }
+}
+
 /** Who serves this directory, as last written; it may be gone. */
-export function readServeInfo(path: string): ServeInfo | null {
+function readServeInfo(path: string): ServeInfo | null {
   const text = readFileIfAny(join(path, "serve.json"));
   if (text === null) return null;
   try {
     return JSON.parse(text) as ServeInfo;
   } catch {
     return null;
+  }
+}
+
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { create: true, write: true, mode: 0o600 });
+  } catch (error) {
+    throw new UserError(`cannot write ${path}: ${messageOf(error)}`);
   }
 }
 
@@ -80,7 +149,7 @@ export class DataDirLock implements Disposable {
 
   /** Throws {@link UserError} that names the other server when there is one. */
   static async take(path: string): Promise<DataDirLock> {
-    const file = await Deno.open(join(path, "lock"), { create: true, write: true, mode: 0o600 });
+    const file = await openLock(join(path, "lock"));
     if (await file.tryLock(true)) return new DataDirLock(path, file);
     file.close();
     const other = readServeInfo(path);

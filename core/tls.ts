@@ -4,7 +4,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { LONG_CERTIFICATE_LIFE_MS, makeCertificate } from "./certificates.ts";
-import { readFileIfAny, writePrivateFile } from "./data_dir.ts";
+import { readFileIfAny, readPrivateFileIfAny, writePrivateFile } from "./data_dir.ts";
 import { messageOf, UserError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
@@ -81,7 +81,7 @@ async function keptPair(
   const privateKeyPath = join(dataDir, "tls-key.pem");
   const kept = {
     certificatePem: readFileIfAny(certificatePath),
-    privateKeyPem: readFileIfAny(privateKeyPath),
+    privateKeyPem: readPrivateFileIfAny(privateKeyPath),
   };
   if (kept.certificatePem !== null && kept.privateKeyPem !== null) {
     const { certificatePem, privateKeyPem } = kept;

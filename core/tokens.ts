@@ -2,7 +2,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
-import { readFileIfAny, writePrivateFile } from "./data_dir.ts";
+import { readPrivateFileIfAny, writePrivateFile } from "./data_dir.ts";
 import { UserError } from "./errors.ts";
 import { randomBase64Url } from "./random.ts";
 
@@ -13,14 +13,14 @@ const TOKEN_BYTES = 32;
 const TOKEN_PATTERN = /^[A-Za-z0-9_-]{43}$/;
 const TICKET_BYTES = 24;
 const TICKET_LIFE_MS = 30_000;
-/** Beyond these the oldest goes: a page uses one within a second or two. */
+/** Of each access: beyond these its oldest goes, so that those who only watch use up nobody else's. */
 const TICKETS_MAX = 1024;
 
 const encoder = new TextEncoder();
 
 /** The token kept in `path`, made at first use; 0600. */
 export function loadToken(path: string): string {
-  const found = readFileIfAny(path)?.trim();
+  const found = readPrivateFileIfAny(path)?.trim();
   if (found === undefined) {
     const token = randomBase64Url(TOKEN_BYTES);
     writePrivateFile(path, token + "\n");
@@ -38,8 +38,11 @@ export class Authority {
   readonly #controlToken: Uint8Array;
   readonly #viewToken: Uint8Array | null;
   readonly #nowMs: () => number;
-  /** In the order in which they were made, so that the oldest come first. */
-  readonly #tickets = new Map<string, { access: Access; expiresAtMs: number }>();
+  /** When each ticket ends; in the order in which they were made, so that the oldest come first. */
+  readonly #expiriesMs: Readonly<Record<Access, Map<string, number>>> = {
+    control: new Map(),
+    view: new Map(),
+  };
 
   constructor(
     options: { controlToken: string; viewToken: string | null; nowMs: () => number },
@@ -60,21 +63,25 @@ export class Authority {
   /** A ticket for one session, valid for 30 s. */
   issueTicket(access: Access): string {
     const nowMs = this.#nowMs();
-    for (const [ticket, { expiresAtMs }] of this.#tickets) {
-      if (expiresAtMs > nowMs && this.#tickets.size < TICKETS_MAX) break;
-      this.#tickets.delete(ticket);
+    const expiriesMs = this.#expiriesMs[access];
+    for (const [ticket, expiresAtMs] of expiriesMs) {
+      if (expiresAtMs > nowMs && expiriesMs.size < TICKETS_MAX) break;
+      expiriesMs.delete(ticket);
     }
     const ticket = randomBase64Url(TICKET_BYTES);
-    this.#tickets.set(ticket, { access, expiresAtMs: nowMs + TICKET_LIFE_MS });
+    expiriesMs.set(ticket, nowMs + TICKET_LIFE_MS);
     return ticket;
   }
 
   /** Uses a ticket up; null when it is unknown, used or too old. */
   redeemTicket(ticket: string): Access | null {
-    const found = this.#tickets.get(ticket);
-    if (found === undefined) return null;
-    this.#tickets.delete(ticket);
-    return found.expiresAtMs > this.#nowMs() ? found.access : null;
+    for (const access of ["control", "view"] as const) {
+      const expiresAtMs = this.#expiriesMs[access].get(ticket);
+      if (expiresAtMs === undefined) continue;
+      this.#expiriesMs[access].delete(ticket);
+      return expiresAtMs > this.#nowMs() ? access : null;
+    }
+    return null;
   }
 }
 

@@ -33,6 +33,7 @@ Deno.test("cli: mistakes end with one line that helps and a code that tells", as
   const cases: [string[], number, RegExp][] = [
     [["token", ...at], 1, /there is no token in/],
     [["serve", ...at, "--prot", "1"], 2, /unknown option '--prot'/],
+    [["serve", "--data-dir", "/proc"], 1, /^telebridge: .*\/proc/],
     [["srve"], 2, /unknown command 'srve'/],
     [["serve", ...at, "--port", "x"], 1, /^telebridge: --port is "x", expected a number/],
     [["serve", ...at, "--host", "0.0.0.0"], 1, /telebridge serve --host 0\.0\.0\.0 --tls self-/],
@@ -79,7 +80,7 @@ Deno.test("cli: `telebridge token` prints the URL of the running server", async 
   assert.equal(control.stdout.trim(), serve.ready.url);
   const view = await telebridge(box, "token", ...at, "--view");
   assert(view.stdout.trim().endsWith(serve.ready.viewToken!));
-  await serve.stop();
+  await serve.kill();
   const stopped = await telebridge(box, "token", ...at);
   assert.equal(stopped.stdout.trim(), serve.ready.token);
 });
@@ -112,6 +113,7 @@ Deno.test("cli: settings come from the configuration file and the environment, t
   const serve = await Serve.start(box);
   await LiveClient.open(box, serve);
   const second = await LiveClient.openSilent(box, serve, "websocket");
+  second.hello({ ticket: second.ticket });
   await second.ended();
   assert.match(second.bye!.reason, /1 viewers already/);
   assert.equal(second.bye!.retry, true);

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { dataDirId, DataDirLock, defaultDataDir, readServeInfo } from "../../core/data_dir.ts";
+import {
+  dataDirId,
+  DataDirLock,
+  defaultDataDir,
+  findServer,
+  makeDataDir,
+  writePrivateFile,
+} from "../../core/data_dir.ts";
 import { UserError } from "../../core/errors.ts";
 import { TestBox } from "../harness/box.ts";
 
@@ -14,7 +21,7 @@ Deno.test("data directory: one owner at a time, and the second is told who", asy
       return true;
     });
   }
-  assert.equal(readServeInfo(box.dataDir), null);
+  assert.equal(await findServer(box.dataDir), null);
   using _again = await DataDirLock.take(box.dataDir);
 });
 
@@ -30,4 +37,38 @@ Deno.test("data directory: the default is the user's", () => {
   const environment = { HOME: "/home/u", XDG_DATA_HOME: "/data" };
   assert.equal(defaultDataDir(environment), "/data/telebridge");
   assert.throws(() => defaultDataDir({}), /--data-dir/);
+});
+
+Deno.test("data directory: a server is believed only while it holds the lock", async () => {
+  await using box = await TestBox.create();
+  const info = { pid: 4711, url: "http://127.0.0.1:1/" };
+  assert.equal(await findServer(box.dataDir), null);
+  {
+    using lock = await DataDirLock.take(box.dataDir);
+    lock.writeInfo(info);
+    assert.deepEqual(await findServer(box.dataDir), info);
+  }
+  // As a killed one leaves it.
+  writePrivateFile(`${box.dataDir}/serve.json`, JSON.stringify(info));
+  assert.equal(await findServer(box.dataDir), null);
+});
+
+Deno.test("data directory: one that others could change, or a link, is refused", async () => {
+  await using box = await TestBox.create();
+  const refused = (path: string, message: RegExp) =>
+    assert.throws(() => makeDataDir(path), (error) => {
+      assert(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  makeDataDir(`${box.folder}/new/er`);
+  assert.equal(Deno.statSync(`${box.folder}/new/er`).mode! & 0o777, 0o700);
+  Deno.chmodSync(box.dataDir, 0o770);
+  refused(box.dataDir, /others may write to .*chmod go-w/);
+  Deno.chmodSync(box.dataDir, 0o755);
+  makeDataDir(box.dataDir);
+  Deno.symlinkSync(box.dataDir, `${box.folder}/link`);
+  refused(`${box.folder}/link`, /is a link/);
+  Deno.writeTextFileSync(`${box.folder}/file`, "");
+  refused(`${box.folder}/file`, /cannot make the data directory/);
 });

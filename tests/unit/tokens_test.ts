@@ -24,9 +24,21 @@ Deno.test("tokens: a file that holds none is an error, not an open door", async 
   await using box = await TestBox.create();
   const path = controlTokenPath(box.dataDir);
   for (const text of ["", "short", "a".repeat(44)]) {
-    Deno.writeTextFileSync(path, text);
+    Deno.writeTextFileSync(path, text, { mode: 0o600 });
     assert.throws(() => loadToken(path), UserError);
   }
+});
+
+Deno.test("tokens: one that others may have read or written is not taken", async () => {
+  await using box = await TestBox.create();
+  const path = controlTokenPath(box.dataDir);
+  loadToken(path);
+  Deno.chmodSync(path, 0o640);
+  assert.throws(() => loadToken(path), (error) => {
+    assert(error instanceof UserError);
+    assert.match(error.message, /others may read or change .*remove it/);
+    return true;
+  });
 });
 
 Deno.test("tokens: each allows what it is for, others nothing", () => {
@@ -57,4 +69,11 @@ Deno.test("tickets: however many are asked for, a bounded number is kept, the ne
   assert.equal(good.filter(Boolean).length, 1024);
   assert.equal(good[0], false);
   assert.equal(good.at(-1), true);
+});
+
+Deno.test("tickets: those who only watch use up nobody else's", () => {
+  const tokens = authority({ nowMs: 0 });
+  const ticket = tokens.issueTicket("control");
+  for (let count = 0; count < 2000; count++) tokens.issueTicket("view");
+  assert.equal(tokens.redeemTicket(ticket), "control");
 });
