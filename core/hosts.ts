@@ -5,6 +5,8 @@
 
 import type { Settings } from "./settings.ts";
 
+/** The header goes into headers of our own: nothing may stand in it that means something there, or to URLs. */
+const NAME_AND_PORT = /^[a-z0-9._:[\]-]+$/i;
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /** The names under which browsers may reach a server with these settings, addresses as they stand in a URL. */
@@ -34,23 +36,22 @@ export class HostRules {
 
   /** Whether a Host header names this server. */
   allowsHost(hostHeader: string | undefined): boolean {
-    const url = parse(`${this.#scheme}//${hostHeader ?? ""}`);
-    return url !== null && url.host !== "" && this.#names.has(url.hostname);
+    const url = this.#parseHost(hostHeader);
+    return url !== null && this.#names.has(url.hostname);
   }
 
   /** Whether an Origin header, when there is one, is the page that this server gave out under the same Host. */
   allowsOrigin(originHeader: string | undefined, hostHeader: string | undefined): boolean {
     if (originHeader === undefined) return true;
-    const origin = parse(originHeader);
-    const own = parse(`${this.#scheme}//${hostHeader ?? ""}`);
-    return origin !== null && own !== null && origin.protocol === this.#scheme &&
-      origin.host === own.host && this.#names.has(origin.hostname);
+    const origin = URL.parse(originHeader);
+    const own = this.#parseHost(hostHeader);
+    return origin !== null && own !== null && origin.origin === originHeader &&
+      origin.origin === own.origin && this.#names.has(origin.hostname);
   }
-}
 
-function parse(url: string): URL | null {
-  const parsed = URL.parse(url);
-  return parsed !== null && parsed.pathname === "/" && parsed.username === "" ? parsed : null;
+  #parseHost(hostHeader = ""): URL | null {
+    return NAME_AND_PORT.test(hostHeader) ? URL.parse(`${this.#scheme}//${hostHeader}`) : null;
+  }
 }
 
 /** An IPv6 address as it stands in a URL. */

@@ -4,11 +4,16 @@
  */
 
 import { parse as parseToml } from "smol-toml";
+import { isIP } from "node:net";
 import * as v from "valibot";
 import { messageOf, UserError } from "./errors.ts";
 
+/** Labels of letters, digits, - and _, with dots between them. */
+const HOST_NAME = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
+
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const text = v.pipe(v.string(), v.nonEmpty());
+const hostName = v.pipe(v.string(), v.check((name) => isIP(name) !== 0 || HOST_NAME.test(name)));
 
 /** One setting. The key in the TOML file is `file`, the flag `--${file}`, the environment twin `TELEBRIDGE_${FILE}`. */
 interface SettingRow {
@@ -62,8 +67,8 @@ export const SETTING_ROWS = {
     file: "allow-host",
     placeholder: "NAME",
     help: "a name under which browsers may reach the server; repeat for more (environment: commas)",
-    expected: "host names",
-    schema: v.array(text),
+    expected: "bare names or addresses, without a scheme or a port",
+    schema: v.array(hostName),
   },
   viewersMax: {
     file: "viewers-max",

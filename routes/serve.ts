@@ -152,12 +152,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 /** The name that a browser can use, on another machine too where one can reach us. */
 function urlHost(settings: Settings): string {
   const listensOnAll = settings.host === "0.0.0.0" || settings.host === "::";
-  return listensOnAll ? settings.allowHosts[0] ?? Deno.hostname() : bracketed(settings.host);
+  return bracketed(listensOnAll ? settings.allowHosts[0] ?? Deno.hostname() : settings.host);
 }
 
 function listen(server: Server, { host, port }: Settings): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.once("error", (error: NodeJS.ErrnoException) => {
+  server.on("error", (error: NodeJS.ErrnoException) => {
+    if (server.listening) return logger.error`the HTTP server: ${error.message}`;
     reject(
       new UserError(
         error.code === "EADDRINUSE"

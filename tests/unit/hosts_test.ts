@@ -24,6 +24,11 @@ Deno.test("hosts: others are not, whatever they resolve to or look like", () => 
     "localhost@evil.example",
     "evil@localhost",
     "127.0.0.1:port",
+    "localhost?; script-src *",
+    "localhost?",
+    "localhost#",
+    "localhost/",
+    ":password@localhost",
     "::1",
   ];
   for (const host of strangers) assert(!rules().allowsHost(host), `${host}`);

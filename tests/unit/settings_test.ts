@@ -34,6 +34,8 @@ Deno.test("settings: lists and switches have their form in every source", () => 
   assert.deepEqual(resolve({ environment }).allowHosts, ["a", "b"]);
   assert.equal(resolve({ environment }).demo, true);
   assert.deepEqual(resolve({ file: file('allow-host = ["a"]') }).allowHosts, ["a"]);
+  const names = ["GPU-box.lan", "192.0.2.1", "2001:db8::1"];
+  assert.deepEqual(resolve({ flags: { allowHosts: names } }).allowHosts, names);
 });
 
 const refused: [string, Partial<SettingSources>, RegExp][] = [
@@ -41,6 +43,8 @@ const refused: [string, Partial<SettingSources>, RegExp][] = [
   ["a port out of range", { flags: { port: "65536" } }, /--port .*TELEBRIDGE_PORT.*"port"/],
   ["an empty port", { flags: { port: " " } }, /--port/],
   ["a variable", { environment: { TELEBRIDGE_LOG_LEVEL: "loud" } }, /^TELEBRIDGE_LOG_LEVEL is/],
+  ["a name with a port", { flags: { allowHosts: ["gpu.lan:7447"] } }, /^--allow-host .*bare names/],
+  ["a name with a scheme", { flags: { allowHosts: ["https://gpu.lan"] } }, /without a scheme/],
   ["a switch", { environment: { TELEBRIDGE_DEMO: "maybe" } }, /TELEBRIDGE_DEMO/],
   ["a key's value", { file: file("port = 'a'") }, /^"port" in \/etc\/telebridge\.toml is "a"/],
   ["an unknown key", { file: file("prot = 1") }, /unknown key "prot"; known are host, port/],
