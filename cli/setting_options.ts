@@ -18,13 +18,17 @@ function collect(name: string, names: string[] | undefined): string[] {
 /** Adds a flag for each setting. */
 export function addSettingOptions(command: Command): void {
   for (const key of keys) {
-    const row: { placeholder?: string; help: string } = SETTING_ROWS[key];
+    const row: { file: string; placeholder?: string; help: string } = SETTING_ROWS[key];
     const flag = row.placeholder === undefined
       ? flagOf(key)
       : `${flagOf(key)} <${row.placeholder}>`;
     const option = new Option(flag, row.help);
     if (SETTING_ROWS[key].schema.type === "array") option.argParser(collect);
     command.addOption(option);
+    if (SETTING_ROWS[key].schema.type === "boolean") {
+      // For a switch that is on in the environment or the file.
+      command.addOption(new Option(`--no-${row.file}`, `not ${flagOf(key)}`).hideHelp());
+    }
   }
 }
 
@@ -43,7 +47,7 @@ export function givenFlags(command: Command): SettingSources["flags"] {
 export function environmentHelp(): string {
   const lines = keys.map((key) => `  ${flagOf(key).padEnd(16)} ${environmentNameOf(key)}`);
   return [
-    "Environment (a flag wins over its variable, a variable over the file):",
+    "Environment (a flag wins over its variable, a variable over the file; --no-demo turns --demo off, and so on):",
     ...lines,
     `  ${"--data-dir".padEnd(16)} TELEBRIDGE_DATA_DIR`,
     `  ${"--config".padEnd(16)} TELEBRIDGE_CONFIG`,

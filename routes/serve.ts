@@ -17,6 +17,7 @@ import { summarize } from "../core/summaries.ts";
 import { loadTls } from "../core/tls.ts";
 import { Authority } from "../core/tokens.ts";
 import type { Library } from "../ffi/library.ts";
+import type { RunSummary } from "../proto/wire.ts";
 import type { App } from "./app.ts";
 import { AssetFiles } from "./asset_files.ts";
 import { createHttpServer } from "./http_server.ts";
@@ -59,13 +60,66 @@ export interface RunningServer {
   stop: () => Promise<void>;
 }
 
+/** What serves runs, whatever the lanes are. */
+interface Parts {
+  metrics: Metrics;
+  registry: RunRegistry;
+  channels: Channels;
+  authority: Authority;
+  sessions: Sessions;
+  snapshots: Snapshots;
+  runs: () => RunSummary[];
+}
+
 /** Starts to serve. Throws {@link UserError} for what its user can repair: a taken port, a bad certificate. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { settings, library } = options;
+  const { settings } = options;
   const startedAtMs = Date.now();
   const names = reachableNames(settings);
   const tls = await loadTls(settings, options.dataDir, names, startedAtMs);
+  const parts = assemble(options);
+  const { metrics, sessions } = parts;
+  observe(parts, startedAtMs);
 
+  let quic: QuicListener | null = null;
+  const app: App = {
+    cookieName: `telebridge_${options.dataDirId}`,
+    tls: tls !== null,
+    startedAtMs,
+    authority: parts.authority,
+    hosts: new HostRules({ names, tls: tls !== null }),
+    sessions,
+    metrics,
+    assets: new AssetFiles(options.bundlesDir),
+    snapshots: parts.snapshots,
+    runs: parts.runs,
+    webTransport: () => quic?.offer ?? null,
+  };
+  const webSockets = webSocketLane(app);
+  const http = createHttpServer(app, tls, webSockets.upgrade);
+  const port = await listen(http, settings);
+  parts.registry.start();
+  quic = await startQuic({
+    host: settings.host,
+    port,
+    names,
+    certificateLifeMs: options.certificateLifeMs ?? SHORT_CERTIFICATE_LIFE_MS,
+    onSession: (session) => serveWebTransport(session, sessions, HELLO_TIMEOUT_MS),
+    onError: () => metrics.countError("webtransport"),
+  });
+
+  return {
+    url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
+    port,
+    webTransportPort: quic?.offer.port ?? null,
+    isLive: (runId) => parts.registry.get(runId)?.reader != null,
+    stop: () => stop(parts, http, webSockets, quic),
+  };
+}
+
+/** Puts the parts together; nothing runs yet. */
+function assemble(options: ServeOptions): Parts {
+  const { settings, library } = options;
   const metrics = new Metrics();
   const registry = new RunRegistry({ library, nowMs: Date.now, watch: watchSegments });
   const channels = new Channels({ library, registry, metrics });
@@ -91,6 +145,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     onSecond() {},
     onRunForgotten: (runId) => metrics.forgetRun(runId),
   });
+  const snapshots = new Snapshots(library, registry);
+  return { metrics, registry, channels, authority, sessions, snapshots, runs };
+}
+
+/** Lets the metrics ask the parts. */
+function observe(parts: Parts, startedAtMs: number): void {
+  const { metrics, registry, channels, sessions } = parts;
   metrics.observe({
     runsCount: (phase) =>
       registry.list().filter((run) => (run.reader === null) === (phase === "ended")).length,
@@ -100,53 +161,24 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     sessionsCount: (kind) => sessions.count(kind),
     uptimeSeconds: () => (Date.now() - startedAtMs) / 1000,
   });
+}
 
-  let quic: QuicListener | null = null;
-  const snapshots = new Snapshots(library, registry);
-  const app: App = {
-    cookieName: `telebridge_${options.dataDirId}`,
-    tls: tls !== null,
-    startedAtMs,
-    authority,
-    hosts: new HostRules({ names, tls: tls !== null }),
-    sessions,
-    metrics,
-    assets: new AssetFiles(options.bundlesDir),
-    snapshots,
-    runs,
-    webTransport: () => quic?.offer ?? null,
-  };
-  const webSockets = webSocketLane(app);
-  const http = createHttpServer(app, tls, webSockets.upgrade);
-  const port = await listen(http, settings);
-  registry.start();
-  quic = await startQuic({
-    host: settings.host,
-    port,
-    names,
-    certificateLifeMs: options.certificateLifeMs ?? SHORT_CERTIFICATE_LIFE_MS,
-    onSession: (session) => serveWebTransport(session, sessions, HELLO_TIMEOUT_MS),
-    onError: () => metrics.countError("webtransport"),
-  });
-
-  return {
-    url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
-    port,
-    webTransportPort: quic?.offer.port ?? null,
-    isLive: (runId) => registry.get(runId)?.reader != null,
-    async stop() {
-      sessions.stop();
-      webSockets.stop();
-      const closed = closeHttp(http);
-      await channels.stop();
-      await snapshots.stop();
-      registry[Symbol.dispose]();
-      await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
-      quic?.stop();
-      http.closeAllConnections();
-      await closed;
-    },
-  };
+async function stop(
+  parts: Parts,
+  http: Server,
+  webSockets: { stop(): void },
+  quic: QuicListener | null,
+): Promise<void> {
+  parts.sessions.stop();
+  webSockets.stop();
+  const closed = closeHttp(http);
+  await parts.channels.stop();
+  await parts.snapshots.stop();
+  parts.registry[Symbol.dispose]();
+  await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+  quic?.stop();
+  http.closeAllConnections();
+  await closed;
 }
 
 /** The name that a browser can use, on another machine too where one can reach us. */

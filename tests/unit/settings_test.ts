@@ -1,4 +1,6 @@
+import { Command } from "commander";
 import assert from "node:assert/strict";
+import { addSettingOptions, givenFlags } from "../../cli/setting_options.ts";
 import { UserError } from "../../core/errors.ts";
 import {
   DEFAULT_SETTINGS,
@@ -70,4 +72,14 @@ for (const [what, sources, message] of refused) {
 
 Deno.test("settings: environment twins are the flags in capitals", () => {
   assert.equal(environmentNameOf("tlsCert"), "TELEBRIDGE_TLS_CERT");
+});
+
+Deno.test("settings: a switch that is on elsewhere is turned off by its flag, and else left alone", () => {
+  const demoOf = (...args: string[]) => {
+    const command = new Command();
+    addSettingOptions(command);
+    command.parse(args, { from: "user" });
+    return resolve({ flags: givenFlags(command), file: file("demo = true") }).demo;
+  };
+  assert.deepEqual([demoOf(), demoOf("--demo"), demoOf("--no-demo")], [true, true, false]);
 });
