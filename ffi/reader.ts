@@ -11,6 +11,7 @@ export const ReadMode = { Newest: 0, Next: 1 } as const;
 export type ReadMode = typeof ReadMode[keyof typeof ReadMode];
 
 const ENOBUFS = 105;
+const EAGAIN = 11;
 const ESTALE = 116;
 const TWO_POW_32 = 2 ** 32;
 
@@ -71,6 +72,8 @@ export class RingReader implements Disposable {
   readonly #payload = new BigUint64Array(1);
   readonly #bytesOut = new Uint32Array(2);
   #pointer: Deno.PointerObject | null;
+  #hubsCount = 0;
+  #closing = false;
 
   constructor(native: NativeSymbols, runId: string) {
     this.#native = native;
@@ -148,9 +151,10 @@ export class RingReader implements Disposable {
     };
   }
 
-  /** Fills {@link hud}; false when the worker never wrote one. */
+  /** Fills {@link hud}; false when the worker never wrote one, or is writing it for longer than a reader waits. */
   readHud(): boolean {
-    return check(this.#native, this.#native.tele_reader_hud(this.pointer, this.hud)) === 1;
+    const result = this.#native.tele_reader_hud(this.pointer, this.hud);
+    return result !== -EAGAIN && check(this.#native, result) === 1;
   }
 
   counters(): ReadCounters {
@@ -165,8 +169,21 @@ export class RingReader implements Disposable {
     return check(this.#native, this.#native.tele_reader_remove_stale(this.pointer)) === 1;
   }
 
+  /** A hub's thread reads the ring from now on: until {@link leftHub} closing is put off. */
+  joinedHub(): void {
+    this.#hubsCount++;
+  }
+
+  leftHub(): void {
+    this.#hubsCount--;
+    if (this.#closing) this[Symbol.dispose]();
+  }
+
+  /** Closes the ring, or marks it to be closed as soon as no hub reads it. */
   [Symbol.dispose](): void {
     if (this.#pointer === null) return;
+    this.#closing = this.#hubsCount > 0;
+    if (this.#closing) return;
     this.#native.tele_reader_close(this.#pointer);
     this.#pointer = null;
   }

@@ -276,7 +276,7 @@ int tele_reader_begin(tele_reader *reader, uint64_t after, uint32_t mode, tele_s
 /* 1 the payload was whole until now, 0 it was overwritten meanwhile, -EFAULT. */
 int tele_reader_end(tele_reader *reader, const tele_slot_header *header);
 
-/* 1 with numbers, 0 when none were ever written; -EFAULT. */
+/* 1 with numbers, 0 when none were ever written; -EAGAIN while they are being written; -EFAULT. */
 int tele_reader_hud(tele_reader *reader, tele_hud *hud);
 
 /* Reads begun, and repeated because a slot changed meanwhile. */

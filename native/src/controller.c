@@ -17,6 +17,13 @@ static void lock_name(const tele_controller *controller, char name[SOCKET_NAME_B
   snprintf(name, SOCKET_NAME_BYTES, "%.90s.lock", controller->name);
 }
 
+/* While it is held. */
+static void unlink_lock(const tele_controller *controller) {
+  char name[SOCKET_NAME_BYTES];
+  lock_name(controller, name);
+  unlinkat(controller->dir_fd, name, 0);
+}
+
 static int refuse_busy(const tele_controller *controller) {
   char pid[16] = "";
   ssize_t chars = pread(controller->lock_fd, pid, sizeof pid - 1, 0);
@@ -74,6 +81,25 @@ static void clear_words(segment *segment) {
   atomic_store_explicit(&segment->notify_wanted, 0, memory_order_relaxed);
 }
 
+/* Takes the lease, unless it runs: the flock only tells controllers of one runtime directory from each other. A killed
+ * predecessor's ends by itself. */
+static int take_lease(const tele_controller *controller) {
+  segment *segment = controller->reader->segment;
+  uint64_t until_ns = atomic_load_explicit(&segment->controller_until_ns, memory_order_acquire);
+  uint64_t now_ns = clock_mono_ns();
+  if (!lease_runs(segment, now_ns)) {
+    clear_words(segment);
+    if (atomic_compare_exchange_strong_explicit(&segment->controller_until_ns, &until_ns, now_ns + LEASE_NS,
+                                                memory_order_acq_rel, memory_order_relaxed)) {
+      return 0;
+    }
+  }
+  return error_set(EBUSY,
+                   "cannot control run \"%s\": a controller with another runtime directory holds its lease, or one "
+                   "that died less than 2 s ago",
+                   controller->reader->run_id);
+}
+
 int tele_controller_open(tele_reader *reader, tele_controller **controller) {
   char dir_path[PATH_MAX];
   int result = runtime_dir_path(dir_path, sizeof dir_path);
@@ -84,12 +110,14 @@ int tele_controller_open(tele_reader *reader, tele_controller **controller) {
   socket_name(reader->run_id, made->name);
   made->dir_fd = runtime_dir_open(dir_path, true);
   result = made->dir_fd < 0 ? made->dir_fd : take_lock(made);
+  bool locked = result == 0;
+  if (locked) result = take_lease(made);
   if (result == 0) {
-    clear_words(reader->segment);
     /* Keys that the predecessor's viewer held down are not held down now. */
     made->release_due = atomic_load_explicit(&reader->segment->input_head, memory_order_relaxed) != 0;
+    input_release(made);
     result = bind_socket(made, dir_path);
-    if (result == 0) result = tele_controller_renew(made);
+    if (result == 0) result = reader_fault(reader);
     if (result < 0) {
       tele_controller_close(made);
       return result;
@@ -97,6 +125,7 @@ int tele_controller_open(tele_reader *reader, tele_controller **controller) {
     *controller = made;
     return 0;
   }
+  if (locked) unlink_lock(made);
   if (made->lock_fd >= 0) close(made->lock_fd);
   if (made->dir_fd >= 0) close(made->dir_fd);
   free(made);
@@ -141,9 +170,7 @@ void tele_controller_close(tele_controller *controller) {
     unlinkat(controller->dir_fd, controller->name, 0);
     close(controller->socket_fd);
   }
-  char name[SOCKET_NAME_BYTES];
-  lock_name(controller, name);
-  unlinkat(controller->dir_fd, name, 0);
+  unlink_lock(controller);
   close(controller->lock_fd);
   close(controller->dir_fd);
   free(controller);

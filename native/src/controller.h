@@ -13,6 +13,9 @@ struct tele_controller {
   char name[SOCKET_NAME_BYTES];
 };
 
+/* Writes the RELEASE_ALL that is due, if there is room. */
+void input_release(tele_controller *controller);
+
 /* Writes events into the ring; see tele_controller_send_inputs(). */
 int input_send(tele_controller *controller, const tele_input *events, uint32_t events_count);
 

@@ -24,7 +24,9 @@ static struct sigaction previous;
 static region *find_region(uintptr_t address) {
   for (int i = 0; i < GUARD_REGIONS_MAX; i++) {
     size_t bytes = atomic_load_explicit(&regions[i].bytes, memory_order_acquire);
-    uintptr_t base = atomic_load_explicit(&regions[i].base, memory_order_relaxed);
+    uintptr_t base = atomic_load_explicit(&regions[i].base, memory_order_acquire);
+    /* Again: another thread may have removed the region and added one in its place between the two. */
+    if (atomic_load_explicit(&regions[i].bytes, memory_order_relaxed) != bytes) continue;
     if (bytes != 0 && address - base < bytes) return &regions[i];
   }
   return NULL;
@@ -71,7 +73,7 @@ int guard_add(void *base, size_t bytes) {
   for (int i = 0; i < GUARD_REGIONS_MAX; i++) {
     if (atomic_exchange_explicit(&regions[i].taken, true, memory_order_acquire)) continue;
     atomic_store_explicit(&regions[i].faulted, false, memory_order_relaxed);
-    atomic_store_explicit(&regions[i].base, (uintptr_t)base, memory_order_relaxed);
+    atomic_store_explicit(&regions[i].base, (uintptr_t)base, memory_order_release);
     atomic_store_explicit(&regions[i].bytes, bytes, memory_order_release);
     return i;
   }

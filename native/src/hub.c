@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -54,8 +55,9 @@ static void after_sleep(tele_hub *hub, const struct epoll_event *ready, int read
 static int sleep_on(const tele_hub *hub, uint64_t until_ns, struct epoll_event *ready) {
   uint64_t now_ns = clock_mono_ns();
   struct timespec duration = timespec_of_ns(until_ns > now_ns ? until_ns - now_ns : 0);
-  int ready_count = epoll_pwait2(hub->epoll_fd, ready, EPOLL_EVENTS, &duration, NULL);
-  if (ready_count < 0 && errno == ENOSYS) { /* before Linux 5.11 */
+  /* By number, since glibc has it from 2.35 only. */
+  int ready_count = (int)syscall(SYS_epoll_pwait2, hub->epoll_fd, ready, EPOLL_EVENTS, &duration, NULL, (size_t)0);
+  if (ready_count < 0 && errno != EINTR) { /* ENOSYS before Linux 5.11; EPERM from a filter that does not know it */
     struct pollfd epoll = {.fd = hub->epoll_fd, .events = POLLIN};
     ppoll(&epoll, 1, &duration, NULL);
     ready_count = epoll_wait(hub->epoll_fd, ready, EPOLL_EVENTS, 0);

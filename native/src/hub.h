@@ -16,6 +16,7 @@ typedef struct stream {
   uint64_t after;
   uint64_t not_before_ns;
   bool polled;
+  uint64_t retry_due_ns;  /* when a polled one asks for datagrams again */
   bool notify_on;         /* notify_wanted is set */
   bool awaited;           /* a sleep began with it set and nothing new: the next frame owes a datagram */
   bool datagram_came;     /* since then */

@@ -12,6 +12,8 @@
 #define HEALTH_NS (250 * NS_PER_MS * INTERVAL_SCALE)
 /* So many frames in a row without the datagram they owed, and the stream is polled. */
 #define DATAGRAMS_MISSED_MAX 3
+/* After so long a polled stream asks again: the producer may have connected meanwhile. It is polled all the same. */
+#define DATAGRAM_RETRY_NS (5 * NS_PER_S)
 /* A producer sends its datagram after it stored head; one that did not come within this time does not come. */
 #define DATAGRAM_GRACE_NS (1 * NS_PER_MS)
 
@@ -46,6 +48,7 @@ static void judge_datagrams(stream *stream, uint64_t now_ns) {
   if (stream->owed_since_ns == 0 || now_ns - stream->owed_since_ns < DATAGRAM_GRACE_NS) return;
   if (!stream->datagram_came) drain_socket(stream);
   stream->missed = stream->datagram_came ? 0 : stream->missed + 1;
+  if (stream->datagram_came) stream->polled = false;
   stream->owed_since_ns = 0;
 }
 
@@ -65,6 +68,19 @@ static void sleep_until(harvest *harvest, uint64_t when_ns) {
   if (when_ns < harvest->sleep_until_ns) harvest->sleep_until_ns = when_ns;
 }
 
+static bool asks_for_datagrams(const stream *stream, uint64_t now_ns) {
+  return !stream->polled || (stream->controller != NULL && now_ns >= stream->retry_due_ns);
+}
+
+/* Says so once. The next trial is over with one frame. */
+static void start_polling(stream *stream, harvest *harvest, uint64_t head) {
+  stream_stop_datagrams(stream);
+  stream->polled = true;
+  stream->retry_due_ns = harvest->now_ns + DATAGRAM_RETRY_NS;
+  stream->missed = DATAGRAMS_MISSED_MAX - 1;
+  if (!was_reported(stream, TELE_HUB_POLLING)) emit(harvest, stream, TELE_HUB_POLLING, head, 0);
+}
+
 /* Emits FRAME, or prepares the sleep that ends with one. */
 static void look_for_frame(stream *stream, harvest *harvest) {
   if (!stream->armed) return;
@@ -73,16 +89,12 @@ static void look_for_frame(stream *stream, harvest *harvest) {
     sleep_until(harvest, stream->not_before_ns);
     return;
   }
-  if (!stream->polled) judge_datagrams(stream, harvest->now_ns);
+  if (asks_for_datagrams(stream, harvest->now_ns)) judge_datagrams(stream, harvest->now_ns);
   if (stream->readable && head_of(stream) <= stream->after) drain_socket(stream);
   /* Only now: the news of a frame published since may just have been drained. */
   uint64_t head = head_of(stream);
-  if (!stream->polled && stream->missed >= DATAGRAMS_MISSED_MAX && has_room(harvest)) {
-    stream_stop_datagrams(stream);
-    stream->polled = true;
-    emit(harvest, stream, TELE_HUB_POLLING, head, 0);
-  }
-  if (!stream->polled && !stream->notify_on && head <= stream->after) {
+  if (stream->missed >= DATAGRAMS_MISSED_MAX && has_room(harvest)) start_polling(stream, harvest, head);
+  if (asks_for_datagrams(stream, harvest->now_ns) && !stream->notify_on && head <= stream->after) {
     want_datagrams(stream);
     head = head_of(stream);
   }

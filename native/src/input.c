@@ -14,17 +14,21 @@ static void put_event(segment *segment, uint64_t head, const tele_input *event) 
   atomic_store_explicit(&segment->input_head, head + 1, memory_order_release);
 }
 
+void input_release(tele_controller *controller) {
+  segment *segment = controller->reader->segment;
+  uint64_t head = atomic_load_explicit(&segment->input_head, memory_order_relaxed);
+  if (!controller->release_due || free_events(segment, head) == 0) return;
+  tele_input release = {.kind = TELE_INPUT_RELEASE_ALL, .t_ns = clock_mono_ns()};
+  put_event(segment, head, &release);
+  controller->release_due = false;
+}
+
 int input_send(tele_controller *controller, const tele_input *events, uint32_t events_count) {
   segment *segment = controller->reader->segment;
+  if (events_count > 0) input_release(controller);
   uint64_t head = atomic_load_explicit(&segment->input_head, memory_order_relaxed);
   uint64_t room = free_events(segment, head);
   uint64_t now_ns = clock_mono_ns();
-  if (controller->release_due && room > 0 && events_count > 0) {
-    tele_input release = {.kind = TELE_INPUT_RELEASE_ALL, .t_ns = now_ns};
-    put_event(segment, head++, &release);
-    room--;
-    controller->release_due = false;
-  }
   uint32_t written = 0;
   for (; written < events_count && room > 0; written++, room--) {
     tele_input event = events[written];

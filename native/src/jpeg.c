@@ -34,23 +34,30 @@ static int convert_yuv(const tele_slot_header *header, const uint8_t *luma, uint
   return H420ToARGB(luma, stride, chroma, chroma_stride, v, chroma_stride, bgra, width * 4, width, height);
 }
 
+static int refuse_room(uint64_t needed_bytes, uint64_t jpeg_bytes_max) {
+  return error_set(ENOBUFS, "cannot encode a frame as JPEG: it needs %llu bytes, the buffer has %llu",
+                   (unsigned long long)needed_bytes, (unsigned long long)jpeg_bytes_max);
+}
+
 static int copy_out(const uint8_t *found, uint64_t found_bytes, void *jpeg, uint64_t jpeg_bytes_max,
                     uint64_t *jpeg_bytes) {
   *jpeg_bytes = found_bytes;
-  if (found_bytes > jpeg_bytes_max) {
-    return error_set(ENOBUFS, "cannot encode a frame as JPEG: it needs %llu bytes, the buffer has %llu",
-                     (unsigned long long)found_bytes, (unsigned long long)jpeg_bytes_max);
-  }
+  if (found_bytes > jpeg_bytes_max) return refuse_room(found_bytes, jpeg_bytes_max);
   memcpy(jpeg, found, found_bytes);
   return 0;
 }
+
+/* What does not fit the caller's buffer goes here, one piece over the other, and is only counted. */
+#define OVERFLOW_BYTES 4096
 
 typedef struct compressor {
   struct jpeg_compress_struct jpeg;
   struct jpeg_error_mgr errors;
   jmp_buf on_error;
-  unsigned char *made;
-  unsigned long made_bytes;
+  struct jpeg_destination_mgr destination;
+  uint64_t bytes;       /* written so far, without the piece that is being filled */
+  uint64_t piece_bytes; /* size of that piece */
+  uint8_t overflow[OVERFLOW_BYTES];
 } compressor;
 
 /* libjpeg's own error manager prints to stderr and brings the texts of all messages; the encoder can only run out of
@@ -59,8 +66,27 @@ static void leave(j_common_ptr jpeg) { longjmp(((compressor *)jpeg->client_data)
 static void ignore(j_common_ptr jpeg) { (void)jpeg; }
 static void ignore_level(j_common_ptr jpeg, int level) { (void)jpeg, (void)level; }
 
-/* Encodes into memory of libjpeg's making, compressor->made. False on failure. */
-static bool run_compressor(compressor *compressor, const picture *picture, uint32_t quality) {
+/* libjpeg's own destination in memory grows, and leaves a freed pointer behind when there is no memory for that. Ours
+ * is the caller's buffer. */
+static void fill(compressor *compressor, uint8_t *piece, uint64_t piece_bytes) {
+  compressor->destination.next_output_byte = piece;
+  compressor->destination.free_in_buffer = compressor->piece_bytes = piece_bytes;
+}
+static void start_output(j_compress_ptr jpeg) { (void)jpeg; }
+static boolean next_piece(j_compress_ptr jpeg) {
+  compressor *compressor = jpeg->client_data;
+  compressor->bytes += compressor->piece_bytes;
+  fill(compressor, compressor->overflow, OVERFLOW_BYTES);
+  return TRUE;
+}
+static void end_output(j_compress_ptr jpeg) {
+  compressor *compressor = jpeg->client_data;
+  compressor->bytes += compressor->piece_bytes - compressor->destination.free_in_buffer;
+}
+
+/* Encodes into out; compressor->bytes tells the need. False on failure. */
+static bool run_compressor(compressor *compressor, const picture *picture, uint32_t quality, uint8_t *out,
+                           uint64_t out_bytes_max) {
   struct jpeg_compress_struct *jpeg = &compressor->jpeg;
   compressor->errors = (struct jpeg_error_mgr){
       .error_exit = leave, .emit_message = ignore_level, .output_message = ignore, .reset_error_mgr = ignore};
@@ -68,7 +94,14 @@ static bool run_compressor(compressor *compressor, const picture *picture, uint3
   jpeg->client_data = compressor;
   if (setjmp(compressor->on_error) != 0) return false;
   jpeg_create_compress(jpeg);
-  jpeg_mem_dest(jpeg, &compressor->made, &compressor->made_bytes);
+  compressor->destination = (struct jpeg_destination_mgr){
+      .init_destination = start_output, .empty_output_buffer = next_piece, .term_destination = end_output};
+  jpeg->dest = &compressor->destination;
+  if (out_bytes_max > 0) {
+    fill(compressor, out, out_bytes_max);
+  } else {
+    fill(compressor, compressor->overflow, OVERFLOW_BYTES);
+  }
   jpeg->image_width = (JDIMENSION)picture->width;
   jpeg->image_height = (JDIMENSION)picture->height;
   jpeg->input_components = picture->components;
@@ -86,16 +119,16 @@ static bool run_compressor(compressor *compressor, const picture *picture, uint3
 
 static int compress(const picture *picture, uint32_t quality, void *jpeg, uint64_t jpeg_bytes_max,
                     uint64_t *jpeg_bytes) {
-  compressor compressor = {.made = NULL};
-  int result;
-  if (run_compressor(&compressor, picture, quality)) {
-    result = copy_out(compressor.made, compressor.made_bytes, jpeg, jpeg_bytes_max, jpeg_bytes);
+  compressor compressor = {.bytes = 0};
+  int result = 0;
+  if (run_compressor(&compressor, picture, quality, jpeg, jpeg_bytes_max)) {
+    *jpeg_bytes = compressor.bytes;
+    if (compressor.bytes > jpeg_bytes_max) result = refuse_room(compressor.bytes, jpeg_bytes_max);
   } else {
     result = error_set(EINVAL, "cannot encode a frame of %d x %d as JPEG: libjpeg's error %d", picture->width,
                        picture->height, compressor.errors.msg_code);
   }
   jpeg_destroy_compress(&compressor.jpeg);
-  free(compressor.made);
   return result;
 }
 

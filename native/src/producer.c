@@ -42,13 +42,26 @@ static int choose_geometry(tele_producer *producer, const tele_producer_options 
   return 0;
 }
 
-/* Makes the file, after removing a dead one of the same name. */
+/* How long somebody else, `serve` for one, may take to remove the dead segment that we found. */
+#define REMOVER_WAIT_NS (500 * NS_PER_MS)
+#define REMOVER_NAP_NS (1 * NS_PER_MS)
+
+/* Makes the file, after removing a dead one of the same name. Others may remove it too: then it is gone before our
+ * look, or its lock is theirs for a moment, as if it had a living owner. */
 static int create_file(tele_producer *producer) {
-  int result = segment_file_create(producer->path, &producer->file);
-  if (result == -EEXIST) {
+  uint64_t deadline_ns = 0;
+  int result;
+  while ((result = segment_file_create(producer->path, &producer->file)) == -EEXIST) {
     int removed = stale_remove(producer->run_id, true);
-    if (removed > 0) result = segment_file_create(producer->path, &producer->file);
-    if (removed < 0 && removed != -EPROTO) return removed;
+    if (removed > 0) continue;
+    if (removed < 0) {
+      if (removed == -EPROTO) break;
+      return removed;
+    }
+    uint64_t now_ns = clock_mono_ns();
+    if (deadline_ns == 0) deadline_ns = now_ns + REMOVER_WAIT_NS;
+    if (now_ns >= deadline_ns || publisher_is_certain(producer->run_id)) break;
+    nap_ns(REMOVER_NAP_NS);
   }
   if (result != -EEXIST) {
     return result == 0 ? 0
@@ -63,12 +76,26 @@ static int create_file(tele_producer *producer) {
                    producer->path);
 }
 
+/* A signal ends posix_fallocate(), which then gives everything back: in one piece, a profiler's timer could keep a
+ * large ring from ever being done. */
+#define RESERVE_BYTES_MAX (UINT64_C(16) << 20)
+
+static int reserve(int fd, uint64_t bytes) {
+  for (uint64_t offset = 0; offset < bytes;) {
+    uint64_t piece_bytes = bytes - offset < RESERVE_BYTES_MAX ? bytes - offset : RESERVE_BYTES_MAX;
+    int code = posix_fallocate(fd, (off_t)offset, (off_t)piece_bytes);
+    if (code == 0) {
+      offset += piece_bytes;
+    } else if (code != EINTR) {
+      return code;
+    }
+  }
+  return 0;
+}
+
 /* Gives the file its memory now: a full /dev/shm is an error here and not a SIGBUS in publish later. */
 static int map_file(tele_producer *producer) {
-  int code;
-  do {
-    code = posix_fallocate(producer->file->fd, 0, (off_t)producer->mapped_bytes);
-  } while (code == EINTR);
+  int code = reserve(producer->file->fd, producer->mapped_bytes);
   if (code != 0) {
     return error_set(code, "cannot publish run \"%s\": cannot reserve %llu bytes in " SEGMENT_DIR ": %s",
                      producer->run_id, (unsigned long long)producer->mapped_bytes, strerror(code));

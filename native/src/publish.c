@@ -39,6 +39,8 @@ static int describe(const tele_producer *producer, const tele_frame *frame, tele
     return refuse_frame(producer, "bytes", 0, 1);
   }
   *pixel_bytes = *payload_bytes = bytes;
+  /* Refused for its size; the sums below would overflow. */
+  if (bytes > producer->payload_bytes_max) return 0;
   if (frame->overlay != NULL) {
     uint32_t overlay_format = frame->overlay_format == 0 ? TELE_OVERLAY_HEAT8 : frame->overlay_format;
     if (overlay_format != TELE_OVERLAY_HEAT8) {

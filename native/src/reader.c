@@ -137,7 +137,7 @@ int tele_reader_hud(tele_reader *reader, tele_hud *hud) {
     memcpy(hud, words, sizeof words);
     return 1;
   }
-  return 0;
+  return error_set(EAGAIN, "cannot read the numbers of run \"%s\": they are being written", reader->run_id);
 }
 
 int tele_reader_request_keyframe(tele_reader *reader) {

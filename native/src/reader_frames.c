@@ -51,6 +51,8 @@ static int check_slot(const tele_reader *reader, uint64_t frame, const tele_slot
 /* A slot as it was found: where it lies and what it said. */
 typedef struct sighting {
   slot *slot;
+  uint64_t frame;
+  uint64_t seq;
   tele_slot_header header;
 } sighting;
 
@@ -58,6 +60,19 @@ typedef struct sighting {
 static bool still_stable(slot *slot, uint64_t seq) {
   atomic_thread_fence(memory_order_acquire);
   return atomic_load_explicit(&slot->words[0], memory_order_relaxed) == seq;
+}
+
+/* Without a width there is no overlay, whatever the other fields say; whoever gets the header need not know that. */
+static void clear_absent_overlay(tele_slot_header *header) {
+  if (header->overlay_width != 0) return;
+  header->overlay_height = header->overlay_format = header->overlay_bytes = header->overlay_offset = 0;
+}
+
+/* After ATTEMPTS_MAX: 0, the writer was always faster; -EPROTO, head was stored and the slot was not. An honest writer
+ * stores seq first, so that acquiring head shows it. */
+static int give_up(const tele_reader *reader, const sighting *last) {
+  if (last->seq >= 2 * last->frame) return 0;
+  return refuse_slot(reader, last->frame, "its seq", last->seq, 2 * last->frame);
 }
 
 /* Looks up the frame to read. 1 found, its header bounded; 0 no new one; -EAGAIN the slot is changing, look again;
@@ -78,6 +93,8 @@ static int sight(tele_reader *reader, uint64_t after, uint32_t mode, sighting *f
   uint64_t words[SLOT_WORDS];
   /* SYNC ring.publish: pairs with write_slot() in publish.c */
   words[0] = atomic_load_explicit(&found->slot->words[0], memory_order_acquire);
+  found->frame = frame;
+  found->seq = words[0];
   if (words[0] != 2 * frame) {
     fault = reader_fault(reader);
     if (fault < 0) return fault;
@@ -95,6 +112,7 @@ static int sight(tele_reader *reader, uint64_t after, uint32_t mode, sighting *f
   if (fault < 0) return fault;
   memcpy(&found->header, words, sizeof words);
   int result = check_slot(reader, frame, &found->header);
+  clear_absent_overlay(&found->header);
   return result < 0 ? result : 1;
 }
 
@@ -106,8 +124,8 @@ static void count(_Atomic uint64_t *counter) {
 int tele_reader_read(tele_reader *reader, uint64_t after, uint32_t mode, void *buffer, uint64_t buffer_bytes,
                      uint64_t *bytes_out) {
   count(&reader->reads);
+  sighting found;
   for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    sighting found;
     int result = sight(reader, after, mode, &found);
     if (result == 1) {
       *bytes_out = TELE_SLOT_HEADER_BYTES + (uint64_t)found.header.bytes;
@@ -127,14 +145,14 @@ int tele_reader_read(tele_reader *reader, uint64_t after, uint32_t mode, void *b
     }
     count(&reader->retries);
   }
-  return 0;
+  return give_up(reader, &found);
 }
 
 int tele_reader_begin(tele_reader *reader, uint64_t after, uint32_t mode, tele_slot_header *header,
                       const void **payload) {
   count(&reader->reads);
+  sighting found;
   for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    sighting found;
     int result = sight(reader, after, mode, &found);
     if (result == 1) {
       *header = found.header;
@@ -143,7 +161,7 @@ int tele_reader_begin(tele_reader *reader, uint64_t after, uint32_t mode, tele_s
     if (result != -EAGAIN) return result;
     count(&reader->retries);
   }
-  return 0;
+  return give_up(reader, &found);
 }
 
 int tele_reader_end(tele_reader *reader, const tele_slot_header *header) {

@@ -14,7 +14,7 @@ int reader_fault(const tele_reader *reader) {
 }
 
 int reader_check_size(const tele_reader *reader) {
-  struct stat found;
+  struct stat found = {0};
   int fault = reader_fault(reader);
   if (fault < 0) return fault;
   if (fstat(reader->file->fd, &found) == 0 && (uint64_t)found.st_size >= reader->mapped_bytes) return 0;
@@ -27,11 +27,15 @@ bool reader_may_be_dead(const tele_reader *reader) {
   return (flags & TELE_FLAG_OWNER_LOCK) == 0 && kill((pid_t)reader->producer_pid, 0) < 0 && errno == ESRCH;
 }
 
-/* In another pid namespace the pid means nothing here, hence the look at head. */
+/* In another pid namespace the pid means nothing here, hence the look at head. Whoever is asked to pause may stand
+ * still for as long as that. */
 static bool head_stands_still(const tele_reader *reader, head_watch *watch) {
   uint64_t now_ns = clock_mono_ns();
   uint64_t head = atomic_load_explicit(&reader->segment->head, memory_order_relaxed);
-  if (watch->since_ns == 0 || watch->head != head) *watch = (head_watch){.head = head, .since_ns = now_ns};
+  tele_controls controls;
+  segment_controls(reader->segment, &controls);
+  if (watch->since_ns == 0 || watch->head != head || controls.pause_requested != 0)
+    *watch = (head_watch){.head = head, .since_ns = now_ns};
   return now_ns - watch->since_ns >= FOREIGN_DEAD_NS;
 }
 

@@ -84,16 +84,19 @@ static int adopt(int fd, segment_file **file) {
 
 int segment_file_create(const char *path, segment_file **file) {
   lock_table();
+  segment_file *made = NULL;
   int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  int result = fd < 0 ? -errno : adopt(fd, file);
-  if (fd >= 0 && result == 0) {
+  int result = fd < 0 ? -errno : adopt(fd, &made);
+  if (result == 0) {
     result = set_lock(fd, F_WRLCK);
-    (*file)->owned = result == 0;
+    made->owned = result == 0;
   }
+  if (fd >= 0 && result < 0) unlink(path);
   unlock_table();
-  if (fd >= 0 && result < 0) {
-    unlink(path);
-    segment_file_release(*file);
+  if (result == 0) {
+    *file = made;
+  } else if (made != NULL) {
+    segment_file_release(made);
   }
   return result;
 }
@@ -145,6 +148,16 @@ bool segment_file_locked(const segment_file *file) {
   bool locked = locked_by_anyone(file);
   unlock_table();
   return locked;
+}
+
+pid_t segment_file_locker(const segment_file *file) {
+  lock_table();
+  struct flock lock = {.l_type = F_WRLCK};
+  pid_t pid = file->owned                                                          ? getpid()
+              : byte_lock(file->fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid
+                                                                                   : 0;
+  unlock_table();
+  return pid;
 }
 
 int segment_file_is_at(const segment_file *file, const char *path) {

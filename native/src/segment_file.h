@@ -37,6 +37,9 @@ void segment_file_release(segment_file *file);
 /* Whether any process, this one included, holds the owner's lock. */
 bool segment_file_locked(const segment_file *file);
 
+/* The pid of who holds the owner's lock: 0 for nobody, and for a process of another pid namespace. */
+pid_t segment_file_locker(const segment_file *file);
+
 /* Unlinks path when it still leads to this file and nobody holds the owner's lock. The lock is taken meanwhile, so
  * that of two removers and a successor no one unlinks another's new segment. 1 removed, 0 left alone. */
 int segment_file_remove_dead(const segment_file *file, const char *path);

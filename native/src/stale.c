@@ -42,6 +42,16 @@ int stale_remove(const char *run_id, bool wait) {
 
 int tele_segment_remove_stale(const char *run_id) { return stale_remove(run_id, false); }
 
+bool publisher_is_certain(const char *run_id) {
+  tele_reader *reader;
+  int result = tele_reader_open(run_id, &reader);
+  if (result < 0) return result != -ENOENT && result != -EAGAIN;
+  bool locks = (atomic_load_explicit(&reader->segment->flags, memory_order_acquire) & TELE_FLAG_OWNER_LOCK) != 0;
+  bool certain = !locks || (uint32_t)segment_file_locker(reader->file) == reader->producer_pid;
+  tele_reader_close(reader);
+  return certain;
+}
+
 uint32_t publisher_pid(const char *run_id) {
   tele_reader *reader;
   if (tele_reader_open(run_id, &reader) < 0) return 0;

@@ -87,6 +87,53 @@ static void a_lease_too_far_ahead_does_not_count(void) {
   fclose(file);
 }
 
+static void control_and_wait(void *argument) {
+  steering *channel = argument;
+  char dir[] = "/tmp/telebridge-test-XXXXXX";
+  CHECK(mkdtemp(dir) != NULL);
+  setenv("TELEBRIDGE_RUNTIME_DIR", dir, 1);
+  tele_reader *reader = open_reader();
+  tele_controller *controller = open_controller(reader);
+  tele_input key = key_event(7);
+  CHECK_EQ(tele_controller_send_inputs(controller, &key, 1), 1);
+  gate_open(&channel->ready);
+  gate_pass(&channel->go_on);
+  tele_controller_close(controller);
+  tele_reader_close(reader);
+  rmdir(dir);
+}
+
+/* Two runtime directories have two locks, but the run has one lease. */
+static void a_run_has_one_controller_over_all_runtime_directories(void) {
+  steering channel = {.ready = gate_make(), .go_on = gate_make()};
+  tele_producer *producer = open_producer(200, 4);
+  tele_reader *reader = open_reader();
+  pid_t pid = start_child(control_and_wait, &channel);
+  gate_pass(&channel.ready);
+  /* The lease does not end while the test is slow. */
+  FILE *file = fopen(test_segment_path(), "r+");
+  uint64_t until_ns = tele_clock_mono_ns() + 2 * LEASE_NS - NS_PER_MS;
+  CHECK(fseek(file, TELE_OFFSET_CONTROLLER_UNTIL, SEEK_SET) == 0 && fwrite(&until_ns, 8, 1, file) == 1);
+  CHECK(fflush(file) == 0);
+  tele_controller *controller;
+  CHECK_EQ(tele_controller_open(reader, &controller), -EBUSY);
+  CHECK_MESSAGE("another runtime directory");
+  tele_controls controls;
+  tele_producer_controls(producer, &controls);
+  CHECK_EQ(controls.controller_alive, 1); /* the other one's lease is as it was */
+  gate_open(&channel.go_on);
+  expect_child_done(pid);
+  controller = open_controller(reader);
+  /* The key that was held is let go of now, and not with the next event. */
+  tele_input event;
+  CHECK(tele_producer_next_input(producer, &event) == 1 && event.code == 7);
+  CHECK(tele_producer_next_input(producer, &event) == 1 && event.kind == TELE_INPUT_RELEASE_ALL);
+  tele_controller_close(controller);
+  tele_reader_close(reader);
+  tele_producer_close(producer);
+  fclose(file);
+}
+
 static void expect_busy(void *argument) {
   (void)argument;
   tele_reader *reader = open_reader();
@@ -262,6 +309,7 @@ static const test tests[] = {
     {"a killed controller lets go within its lease", a_killed_controller_lets_go_within_its_lease},
     {"a lease too far ahead does not count", a_lease_too_far_ahead_does_not_count},
     {"a run has one controller", a_run_has_one_controller},
+    {"a run has one controller over all runtime directories", a_run_has_one_controller_over_all_runtime_directories},
     {"a step lets a paused worker go on once", a_step_lets_a_paused_worker_go_on_once},
     {"a full input ring drops, counts and releases", a_full_input_ring_drops_counts_and_releases},
     {"a worker that ignores input can be stepped", a_worker_that_ignores_input_can_be_stepped},

@@ -2,10 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,6 +80,21 @@ void enter_namespaces(int flags) {
   if (unshare(flags | CLONE_NEWUSER) < 0 || !write_text("/proc/self/uid_map", user) ||
       !write_text("/proc/self/setgroups", "deny") || !write_text("/proc/self/gid_map", group)) {
     skip_test("no namespaces can be made here: %s", strerror(errno));
+  }
+}
+
+void refuse_call(unsigned number, uint32_t argument, int code) {
+  struct sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])), /* its low half */
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, argument, 0, argument == ANY_ARGUMENT ? 0 : 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)code),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+    skip_test("no system call can be refused here: %s", strerror(errno));
   }
 }
 

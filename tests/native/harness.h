@@ -70,6 +70,11 @@ void expect_child_done(pid_t pid);
  * stays what it is. Skips the test where neither is allowed. */
 void enter_namespaces(int flags);
 
+/* From now on this process gets the error code from the system call `number` when its second argument is `argument`,
+ * or any with ANY_ARGUMENT. Skips the test where no filter is allowed. */
+#define ANY_ARGUMENT UINT32_MAX
+void refuse_call(unsigned number, uint32_t argument, int code);
+
 /* Kills with SIGKILL and waits. */
 void kill_child(pid_t pid);
 

@@ -121,6 +121,52 @@ static void a_slot_that_lies_is_named(void) {
   tele_reader_close(reader);
 }
 
+/* Head says more than its slot: not "nothing new", which would be asked for again and again. */
+static void a_head_that_lies_is_named(void) {
+  uint8_t buffer[1024];
+  uint64_t bytes;
+  tele_slot_header header;
+  const void *payload;
+  segment *mapped = map_segment_file();
+  write_good(mapped);
+  tele_reader *reader = open_reader();
+  slot *first = segment_slot(mapped, SLOT_BYTES, 0);
+  atomic_store(&first->words[0], 1); /* being written */
+  CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), -EPROTO);
+  CHECK_MESSAGE("its seq is 1, expected 2");
+  CHECK_EQ(tele_reader_begin(reader, 0, TELE_READ_NEXT, &header, &payload), -EPROTO);
+  atomic_store(&first->words[0], 10); /* already overwritten by one that head does not tell yet: no lie */
+  CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 0);
+  tele_reader_close(reader);
+}
+
+static void an_overlay_without_a_width_is_none(void) {
+  uint8_t buffer[1024];
+  uint64_t bytes;
+  segment *mapped = map_segment_file();
+  write_good(mapped);
+  tele_reader *reader = open_reader();
+  tele_slot_header *header = (void *)segment_slot(mapped, SLOT_BYTES, 0), seen;
+  header->overlay_width = 0;
+  header->overlay_bytes = header->overlay_offset = UINT32_MAX;
+  CHECK_EQ(tele_reader_read(reader, 0, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 1);
+  memcpy(&seen, buffer, sizeof seen);
+  CHECK(seen.overlay_height == 0 && seen.overlay_format == 0 && seen.overlay_bytes == 0 && seen.overlay_offset == 0);
+  tele_reader_close(reader);
+}
+
+/* A producer killed amid its numbers leaves them half-written. */
+static void numbers_that_stay_half_written_are_none(void) {
+  tele_hud hud;
+  segment *mapped = map_segment_file();
+  write_good(mapped);
+  tele_reader *reader = open_reader();
+  CHECK_EQ(tele_reader_hud(reader, &hud), 0);
+  atomic_store(&mapped->hud_seq, 3);
+  CHECK_EQ(tele_reader_hud(reader, &hud), -EAGAIN);
+  tele_reader_close(reader);
+}
+
 /* Random words over a good segment, everywhere that a reader looks: whatever comes, it comes back. */
 static void random_bytes_never_crash(void) {
   uint64_t seed = 20261121;
@@ -294,6 +340,9 @@ static void another_users_segment_is_refused(void) {
 static const test tests[] = {
     {"a header that lies is named", a_header_that_lies_is_named},
     {"a slot that lies is named", a_slot_that_lies_is_named},
+    {"a head that lies is named", a_head_that_lies_is_named},
+    {"an overlay without a width is none", an_overlay_without_a_width_is_none},
+    {"numbers that stay half-written are none", numbers_that_stay_half_written_are_none},
     {"random bytes never crash", random_bytes_never_crash},
     {"a truncated segment is an error", a_truncated_segment_is_an_error},
     {"a segment truncated behind its header is an error", a_segment_truncated_behind_its_header_is_an_error},

@@ -3,11 +3,14 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "harness.h"
-#include "segment.h"
+#include "hub.h"
 
 /* A bound against hangs. */
 #define EVENT_MS_MAX 10000u
@@ -245,6 +248,54 @@ static void frames_without_datagrams_are_polled(void) {
   unwatch(&watched);
 }
 
+static void publish_with_datagrams(void *argument) {
+  gate *gates = argument;
+  tele_producer *producer = open_producer(200, 4);
+  gate_open(&gates[1]);
+  gate_pass(&gates[0]);
+  for (uint64_t frame = 1;; frame++) {
+    publish_value(producer, frame);
+    usleep(2000);
+  }
+}
+
+static void a_polled_run_that_sends_datagrams_is_polled_no_more(void) {
+  gate gates[2] = {gate_make(), gate_make()};
+  pid_t pid = start_child(publish_with_datagrams, gates);
+  gate_pass(&gates[1]);
+  watched watched = watch_run();
+  stream *stream = watched.hub->streams;
+  stream->polled = true; /* as after three frames without */
+  gate_open(&gates[0]);
+  uint64_t after = 0;
+  for (unsigned frames = 0; stream->polled; frames++) {
+    CHECK(frames < 5000);
+    CHECK_EQ(tele_hub_arm(watched.hub, 1, after, 0), 0);
+    after = expect_event(watched.hub, TELE_HUB_FRAME).head;
+    stream->retry_due_ns = 0; /* the five seconds are over */
+  }
+  kill_child(pid);
+  unwatch(&watched);
+}
+
+/* A container's filter may refuse the newer call, with another error than a kernel that does not have it. */
+static void a_refused_epoll_pwait2_is_replaced(void) {
+  refuse_call(SYS_epoll_pwait2, ANY_ARGUMENT, EPERM);
+  tele_producer *producer = open_producer(200, 4);
+  watched watched = watch_run();
+  struct epoll_event ready[1];
+  tele_hub_event event;
+  CHECK(epoll_pwait2(watched.hub->epoll_fd, ready, 1, NULL, NULL) < 0 && errno == EPERM);
+  uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  CHECK_EQ(tele_hub_next(watched.hub, 500, &event, 1), 0);
+  CHECK(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns < 250 * NS_PER_MS); /* asleep, not in a loop */
+  publish_value(producer, 1);
+  CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, 0), 0);
+  expect_event(watched.hub, TELE_HUB_FRAME);
+  unwatch(&watched);
+  tele_producer_close(producer);
+}
+
 /* ---- Ends ------------------------------------------------------------------------------------- */
 
 static void a_killed_producer_is_told_once(void) {
@@ -280,7 +331,7 @@ static void a_closed_run_is_told_after_its_last_frame(void) {
 }
 
 static void a_truncated_run_is_told_once(void) {
-  tele_producer *producer = open_producer(200, 4);
+  open_producer(200, 4);
   watched watched = watch_run();
   tele_hub_event event;
   CHECK_EQ(tele_hub_arm(watched.hub, 1, 0, 0), 0);
@@ -288,9 +339,18 @@ static void a_truncated_run_is_told_once(void) {
   event = expect_event(watched.hub, TELE_HUB_FAULT);
   CHECK_EQ(event.detail, EFAULT);
   CHECK_EQ(tele_hub_next(watched.hub, 600, &event, 1), 0);
+  /* What is still sent is taken out of the socket, and does not end every sleep. */
+  uint64_t head = 1;
+  struct sockaddr_un address;
+  socklen_t address_bytes = sizeof address;
+  CHECK(getsockname(watched.controller->socket_fd, (struct sockaddr *)&address, &address_bytes) == 0);
+  int sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+  CHECK(sendto(sender, &head, sizeof head, 0, (struct sockaddr *)&address, address_bytes) == sizeof head);
+  CHECK_EQ(tele_hub_next(watched.hub, 20, &event, 1), 0);
+  CHECK(recv(watched.controller->socket_fd, &head, sizeof head, MSG_DONTWAIT) < 0);
+  close(sender);
   unwatch(&watched);
-  _exit(0); /* the producer cannot write into what is gone */
-  tele_producer_close(producer);
+  _exit(0); /* without closing the producer: it cannot write into what is gone */
 }
 
 static const test tests[] = {
@@ -299,6 +359,8 @@ static const test tests[] = {
     {"a wake is not lost", a_wake_is_not_lost},
     {"events that do not fit come later", events_that_do_not_fit_come_later},
     {"frames without datagrams are polled", frames_without_datagrams_are_polled},
+    {"a polled run that sends datagrams is polled no more", a_polled_run_that_sends_datagrams_is_polled_no_more},
+    {"a refused epoll_pwait2 is replaced", a_refused_epoll_pwait2_is_replaced},
     {"a killed producer is told once", a_killed_producer_is_told_once},
     {"a closed run is told after its last frame", a_closed_run_is_told_after_its_last_frame},
     {"a truncated run is told once", a_truncated_run_is_told_once},

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
-#include "segment.h"
+#include "reader.h"
 
 static tele_status status_of(tele_reader *reader) {
   tele_status status;
@@ -238,6 +239,83 @@ static segment *make_foreign(uint32_t pid) {
   return mapped;
 }
 
+/* What a killed producer that had the lock leaves behind. */
+static void leave_dead(void) {
+  segment *mapped = make_foreign((uint32_t)INT32_MAX);
+  atomic_store(&mapped->flags, TELE_FLAG_RUNNING | TELE_FLAG_OWNER_LOCK);
+  munmap(mapped, TELE_HEADER_BYTES + 4 * 192);
+}
+
+static void lock_a_while_and_remove(void *argument) {
+  gate *locked = argument;
+  int fd = open(test_segment_path(), O_RDWR);
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+  CHECK(fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0);
+  gate_open(locked);
+  usleep(20 * 1000);
+  CHECK(unlink(test_segment_path()) == 0);
+}
+
+/* The remover's lock looks like a living owner's. */
+static void a_start_waits_for_a_remover(void) {
+  leave_dead();
+  gate locked = gate_make();
+  pid_t pid = start_child(lock_a_while_and_remove, &locked);
+  gate_pass(&locked);
+  tele_producer_close(open_producer(200, 4));
+  expect_child_done(pid);
+}
+
+static void remove_all_the_time(void *argument) {
+  (void)argument;
+  for (;;) tele_segment_remove_stale(test_run());
+}
+
+/* It may be gone between our two looks, too. */
+static void a_start_is_never_refused_for_a_dead_run(void) {
+  pid_t pid = start_child(remove_all_the_time, NULL);
+  for (int start = 0; start < 2000; start++) {
+    leave_dead();
+    tele_producer_close(open_producer(200, 4));
+  }
+  kill_child(pid);
+}
+
+static void expect_no_producer(int code) {
+  tele_producer_options options = {.payload_bytes_max = 100};
+  tele_producer *producer;
+  CHECK_EQ(tele_producer_open(test_run(), &options, &producer), -code);
+  CHECK(!segment_exists());
+}
+
+static void a_lock_that_cannot_be_taken_is_an_error(void) {
+  refuse_call(SYS_fcntl, F_SETLK, ENOLCK);
+  expect_no_producer(ENOLCK);
+}
+
+static void a_file_that_cannot_be_looked_at_is_an_error(void) {
+  refuse_call(SYS_newfstatat, ANY_ARGUMENT, ENOMEM);
+  expect_no_producer(ENOMEM);
+}
+
+/* Whoever is paused publishes nothing, and in another pid namespace its pid tells nothing. */
+static void a_paused_foreign_run_is_not_dead(void) {
+  segment *mapped = make_foreign((uint32_t)INT32_MAX);
+  tele_reader *reader = open_reader();
+  tele_controller *controller;
+  CHECK_EQ(tele_controller_open(reader, &controller), 0);
+  head_watch watch = {.head = 0, .since_ns = 1};
+  CHECK_EQ(tele_controller_set_pause(controller, 1), 0);
+  CHECK_EQ(reader_owner(reader, &watch), TELE_OWNER_ALIVE);
+  CHECK_EQ(tele_controller_set_pause(controller, 0), 0);
+  CHECK_EQ(reader_owner(reader, &watch), TELE_OWNER_ALIVE); /* it has its time to go on */
+  watch.since_ns = 1;
+  CHECK_EQ(reader_owner(reader, &watch), TELE_OWNER_DEAD);
+  tele_controller_close(controller);
+  tele_reader_close(reader);
+  munmap(mapped, TELE_HEADER_BYTES + 4 * 192);
+}
+
 static void do_nothing(void *argument) { (void)argument; }
 
 static void a_foreign_run_is_dead_after_ten_still_seconds(void) {
@@ -303,9 +381,9 @@ static void a_writer_killed_in_a_slot_leaves_whole_frames(void) {
   /* Killed right after seq, before head: the same. */
   atomic_store(&begun->words[0], 4);
   CHECK_EQ(tele_reader_read(reader, 1, TELE_READ_NEXT, buffer, sizeof buffer, &bytes), 0);
-  /* Killed while it overwrote the newest frame of a ring that head says is there: no frame, and no hang. */
+  /* A head that no honest writer stores: its slot does not hold the frame. */
   atomic_store(&mapped->head, 5);
-  CHECK_EQ(tele_reader_read(reader, 1, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), 0);
+  CHECK_EQ(tele_reader_read(reader, 1, TELE_READ_NEWEST, buffer, sizeof buffer, &bytes), -EPROTO);
   tele_reader_close(reader);
 }
 
@@ -318,6 +396,11 @@ static const test tests[] = {
     {"a fork of the owner neither publishes nor closes", a_fork_of_the_owner_neither_publishes_nor_closes},
     {"a run in another pid namespace is alive", a_run_in_another_pid_namespace_is_alive},
     {"a foreign run is dead after ten still seconds", a_foreign_run_is_dead_after_ten_still_seconds},
+    {"a start waits for a remover", a_start_waits_for_a_remover},
+    {"a start is never refused for a dead run", a_start_is_never_refused_for_a_dead_run},
+    {"a lock that cannot be taken is an error", a_lock_that_cannot_be_taken_is_an_error},
+    {"a file that cannot be looked at is an error", a_file_that_cannot_be_looked_at_is_an_error},
+    {"a paused foreign run is not dead", a_paused_foreign_run_is_not_dead},
     {"a half-made segment is given time", a_half_made_segment_is_given_time},
     {"a writer killed in a slot leaves whole frames", a_writer_killed_in_a_slot_leaves_whole_frames},
 };
