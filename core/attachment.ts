@@ -12,11 +12,16 @@ import type { FrameBuffer, FramePool } from "./frame_pool.ts";
 /** The ring's commands of its own; from 256 on they are the worker's. */
 export const RingCommand = { Pause: 1, Resume: 2, Step: 3, WorkerFirst: 256 } as const;
 
+/** Errors that say that the segment was truncated or lies. */
+const RING_FAULTS: ReadonlySet<string> = new Set(["EFAULT", "EPROTO"]);
+
 /** Dispose before the reader is closed. */
 export class Attachment implements Disposable {
   readonly streamId: number;
   readonly reader: RingReader;
-  #controller: Controller | null;
+  #controller: Controller | null = null;
+  #whyUncontrolled = "";
+  #onHub = false;
   readonly #hub: Hub;
   readonly #library: Library;
   readonly #onDispose: () => void;
@@ -37,26 +42,54 @@ export class Attachment implements Disposable {
     this.streamId = streamId;
     this.reader = reader;
     this.#onDispose = onDispose;
-    this.#controller = openController(library, reader);
+    this.#openController();
     try {
-      hub.add(streamId, reader, this.#controller);
+      this.#joinHub();
     } catch (error) {
       this.#controller?.[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** null: another program is the run's controller. */
+  #joinHub(): void {
+    this.#hub.add(this.streamId, this.reader, this.#controller);
+    this.#onHub = true;
+  }
+
+  #leaveHub(): void {
+    if (!this.#onHub) return;
+    this.#onHub = false;
+    this.#hub.remove(this.streamId);
+  }
+
+  /** A run can be watched without a controller, whatever keeps it away; only a ring that lies is the run's end. */
+  #openController(): void {
+    try {
+      this.#controller = this.#library.openController(this.reader);
+    } catch (error) {
+      if (!(error instanceof TelebridgeError) || RING_FAULTS.has(error.code)) throw error;
+      this.#whyUncontrolled = error.code === "EBUSY"
+        ? "another program controls it"
+        : error.message;
+    }
+  }
+
+  /** Why there is no controller. */
+  get whyUncontrolled(): string {
+    return this.#whyUncontrolled;
+  }
+
+  /** null: another program is the run's controller, or the control socket cannot be had. */
   get controller(): Controller | null {
     return this.#controller;
   }
 
-  /** Becomes the run's controller if the other program has gone; the hub must be armed anew then. */
+  /** Becomes the run's controller if what kept it away has gone; the hub must be armed anew then. */
   takeController(): boolean {
-    this.#controller = openController(this.#library, this.reader);
+    this.#openController();
     if (this.#controller === null) return false;
-    this.#hub.remove(this.streamId);
-    this.#hub.add(this.streamId, this.reader, this.#controller);
+    this.#leaveHub();
+    this.#joinHub();
     this.#armed = false;
     return true;
   }
@@ -96,14 +129,15 @@ export class Attachment implements Disposable {
     this.#armed = false;
   }
 
-  /** Forwards whole events, stamped with the time of their arrival here. */
-  sendInputs(events: Uint8Array<ArrayBuffer>): void {
+  /** Forwards whole events, stamped with the time of their arrival here. Returns how many found no room. */
+  sendInputs(events: Uint8Array<ArrayBuffer>): number {
     const view = new DataView(events.buffer, events.byteOffset, events.byteLength);
     const tNs = this.#library.clockMonoNs();
     for (let offset = 0; offset < events.byteLength; offset += Input.bytes) {
       view.setBigUint64(offset + Input.t_ns, tNs, true);
     }
-    this.controller?.sendInputs(events);
+    if (this.#controller === null) return 0;
+    return events.byteLength / Input.bytes - this.#controller.sendInputs(events);
   }
 
   sendCommand(code: number, value = 0): void {
@@ -124,17 +158,11 @@ export class Attachment implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#hub.remove(this.streamId);
-    this.#controller?.[Symbol.dispose]();
-    this.#onDispose();
-  }
-}
-
-function openController(library: Library, reader: RingReader): Controller | null {
-  try {
-    return library.openController(reader);
-  } catch (error) {
-    if (error instanceof TelebridgeError && error.code === "EBUSY") return null;
-    throw error;
+    try {
+      this.#leaveHub();
+    } finally {
+      this.#controller?.[Symbol.dispose]();
+      this.#onDispose();
+    }
   }
 }

@@ -1,5 +1,7 @@
 /** Everybody who watches one run id, across the run's starts and ends. Attached to the run's segment while it lives. */
 
+import { getLogger } from "@logtape/logtape";
+import { TelebridgeError } from "../ffi/errors.ts";
 import { RunFlag } from "../ffi/reader.ts";
 import type { StreamState } from "../proto/wire.ts";
 import type { Attachment } from "./attachment.ts";
@@ -12,6 +14,10 @@ import type { Run } from "./run.ts";
 import type { Subscription } from "./subscription.ts";
 
 const MHZ_PER_HZ = 1000;
+/** The ring's rate cap is a u32. */
+const RATE_MAX_MHZ = 0xffff_ffff;
+
+const logger = getLogger(["telebridge", "channels"]);
 
 export interface ChannelContext {
   clockNs: () => bigint;
@@ -19,7 +25,7 @@ export interface ChannelContext {
   metrics: () => RunMetrics;
   attach: (run: Run) => Attachment;
   /** The ring could not be used: that run ends, and only that. */
-  onFault: (error: unknown) => void;
+  onFault: (error: TelebridgeError) => void;
 }
 
 /** What exists while a segment is attached. */
@@ -82,17 +88,19 @@ export class Channel {
 
   /** Lets go of the segment; before its reader is closed. */
   detach(): void {
-    this.#desk.follow(null);
-    this.#live?.dispatch.stop();
-    this.#live?.attachment[Symbol.dispose]();
+    const live = this.#live;
     this.#live = null;
+    this.#desk.follow(null);
     this.#hud.restart();
+    live?.dispatch.stop();
+    live?.attachment[Symbol.dispose]();
   }
 
-  add(subscription: Subscription): void {
+  /** The viewer is listed before the run is followed: a channel that fails to attach is not idle, and stays. */
+  add(subscription: Subscription, run: Run | null): void {
     this.#subscriptions.push(subscription);
     subscription.onReady = () => this.#pump();
-    subscription.sendState(this.#stateFor(subscription));
+    this.follow(run);
     this.#onSettings();
   }
 
@@ -157,7 +165,10 @@ export class Channel {
   }
 
   input(subscription: Subscription, events: Uint8Array<ArrayBuffer>): void {
-    this.#guard(() => this.#desk.input(subscription, events));
+    this.#guard(() => {
+      const eventsDropped = this.#desk.input(subscription, events);
+      if (eventsDropped > 0) this.#context.metrics().inputsDropped.inc(eventsDropped);
+    });
   }
 
   /** Carries a command out. Throws {@link CommandError} when it cannot be. */
@@ -165,7 +176,7 @@ export class Channel {
     try {
       this.#desk.command(subscription, command);
     } catch (error) {
-      if (error instanceof CommandError) throw error;
+      if (!(error instanceof TelebridgeError)) throw error;
       this.#context.onFault(error);
       throw new CommandError(`"${this.runId}" is lost`);
     }
@@ -177,12 +188,13 @@ export class Channel {
     if (live !== null) this.#guard(() => work(live));
   }
 
-  /** What goes wrong with a ring is its run's end, and nothing else's. */
+  /** What goes wrong with a ring is its run's end, and nothing else's; anything else is a bug, and ends no run. */
   #guard(work: () => void): void {
     try {
       work();
     } catch (error) {
-      this.#context.onFault(error);
+      if (error instanceof TelebridgeError) this.#context.onFault(error);
+      else logger.error`run ${this.runId} goes on after a bug: ${error}`;
     }
   }
 
@@ -192,7 +204,8 @@ export class Channel {
       settings.fpsMax === 0 ? Infinity : settings.fpsMax * settings.everyNth
     );
     const rateMaxHz = Math.max(0, ...ratesHz);
-    controller?.setRateMax(rateMaxHz === Infinity ? 0 : Math.round(rateMaxHz * MHZ_PER_HZ));
+    const rateMaxMhz = Math.min(Math.round(rateMaxHz * MHZ_PER_HZ), RATE_MAX_MHZ);
+    controller?.setRateMax(rateMaxHz === Infinity ? 0 : rateMaxMhz);
   }
 
   #sendStates(): void {

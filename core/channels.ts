@@ -6,6 +6,7 @@ import type { Library } from "../ffi/library.ts";
 import { Attachment } from "./attachment.ts";
 import { Channel } from "./channel.ts";
 import { messageOf } from "./errors.ts";
+import { guarded } from "./guard.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RunListener, RunRegistry } from "./registry.ts";
 import { faultReason, type Run } from "./run.ts";
@@ -49,7 +50,7 @@ export class Channels implements RunListener {
   /** Starts to watch; the run need not exist yet. */
   subscribe(runId: string, subscription: Subscription): Channel {
     const channel = this.#channels.get(runId) ?? this.#create(runId);
-    channel.add(subscription);
+    channel.add(subscription, this.#registry.get(runId));
     return channel;
   }
 
@@ -77,11 +78,10 @@ export class Channels implements RunListener {
       clockNs: () => this.#library.clockMonoNs(),
       metrics: () => this.#metrics.forRun(runId),
       attach: (run) => this.#attach(channel, run),
-      onFault: (error) => this.#fault(runId, messageOf(error)),
+      onFault: (error) => this.#fault(runId, error.message),
     });
     this.#channels.set(runId, channel);
     this.#hudTimer ??= setInterval(() => this.#onHudTick(), HUD_TICK_MS);
-    channel.follow(this.#registry.get(channel.runId));
     return channel;
   }
 
@@ -91,7 +91,8 @@ export class Channels implements RunListener {
       this.#byStream.delete(streamId);
     });
     if (attachment.controller === null) {
-      logger.warn`another program controls run ${run.id}: it can be watched, not paused`;
+      const { whyUncontrolled } = attachment;
+      logger.warn`run ${run.id} can be watched, not paused, for now: ${whyUncontrolled}`;
     }
     this.#byStream.set(streamId, channel);
     this.#waiting ??= this.#wait();
@@ -99,7 +100,7 @@ export class Channels implements RunListener {
   }
 
   #dropIfIdle(channel: Channel): void {
-    if (!channel.idle) return;
+    if (!channel.idle || this.#channels.get(channel.runId) !== channel) return;
     channel.detach();
     this.#channels.delete(channel.runId);
     if (this.#channels.size > 0) return;
@@ -113,16 +114,30 @@ export class Channels implements RunListener {
   }
 
   #onHudTick(): void {
-    for (const channel of this.#channels.values()) channel.onHudTick();
+    for (const channel of this.#channels.values()) {
+      guarded("the HUD's tick", () => channel.onHudTick());
+    }
   }
 
   /** Waits for as long as anything is attached. Between the hub's event and the transport nothing is awaited. */
   async #wait(): Promise<void> {
     while (this.#byStream.size > 0 && !this.#stopping) {
-      const eventsCount = await this.#hub.next(HUB_WAIT_MS);
-      for (let index = 0; index < eventsCount; index++) this.#onHubEvent(index);
+      const eventsCount = await this.#nextEvents();
+      for (let index = 0; index < eventsCount; index++) {
+        guarded("an event of the hub", () => this.#onHubEvent(index));
+      }
     }
     this.#waiting = null;
+  }
+
+  async #nextEvents(): Promise<number> {
+    try {
+      return await this.#hub.next(HUB_WAIT_MS);
+    } catch (error) {
+      logger.error(messageOf(error));
+      await new Promise((resolve) => setTimeout(resolve, HUB_WAIT_MS));
+      return 0;
+    }
   }
 
   #onHubEvent(index: number): void {

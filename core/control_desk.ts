@@ -51,9 +51,13 @@ export class ControlDesk {
     return this.#owner === subscription ? "you" : "other";
   }
 
-  /** Events of the viewer that has control; others' are passed over, since control may just have changed. */
-  input(subscription: Subscription, events: Uint8Array<ArrayBuffer>): void {
-    if (this.#owner === subscription) this.#attachment?.sendInputs(events);
+  /**
+   * Events of the viewer that has control; others' are passed over, since control may just have changed. Returns how
+   * many the ring had no room for.
+   */
+  input(subscription: Subscription, events: Uint8Array<ArrayBuffer>): number {
+    if (this.#owner !== subscription) return 0;
+    return this.#attachment?.sendInputs(events) ?? 0;
   }
 
   /** A viewer goes: keys that it held are released. */
@@ -67,7 +71,7 @@ export class ControlDesk {
     const attachment = this.#attachment;
     if (attachment === null) throw new CommandError(`"${this.#runId}" is not running`);
     if (attachment.controller === null) {
-      throw new CommandError(`another program controls "${this.#runId}"`);
+      throw new CommandError(`"${this.#runId}": ${attachment.whyUncontrolled}`);
     }
     switch (command) {
       case "pause":
@@ -93,8 +97,10 @@ export class ControlDesk {
 
   #setOwner(subscription: Subscription | null): void {
     if (this.#owner === subscription) return;
-    if (this.#owner !== null) this.#attachment?.sendReleaseAll();
+    const hadOwner = this.#owner !== null;
+    // First: a ring that fails here must not leave the run to a viewer that is gone.
     this.#owner = subscription;
+    if (hadOwner) this.#attachment?.sendReleaseAll();
     this.#onChange();
   }
 }

@@ -8,6 +8,8 @@ import { planWait, type Waiter } from "./wait_plan.ts";
 
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;
+/** A longer time would make the runtime's timer fire at once; one that fires early waits anew. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 /** Stands for "no event of the hub led here". */
 export const NOT_WOKEN_NS = 0n;
 
@@ -97,7 +99,8 @@ export class Dispatch {
     if (plan === null) return this.#attachment.disarm();
     this.#attachment.arm(plan.arm.afterFrame, plan.arm.notBeforeNs);
     if (plan.timerNs === null) return;
-    this.#timer = setTimeout(this.#onTimer, Math.ceil((plan.timerNs - nowNs) / NS_PER_MS));
+    const waitMs = Math.ceil((plan.timerNs - nowNs) / NS_PER_MS);
+    this.#timer = setTimeout(this.#onTimer, Math.min(waitMs, TIMER_MS_MAX));
   }
 
   *#waiters(): Generator<Waiter> {
@@ -108,7 +111,7 @@ export class Dispatch {
   finish(): void {
     try {
       for (const subscription of this.#subscriptions) {
-        if (!subscription.writing) this.#sendNext(subscription, NOT_WOKEN_NS, true);
+        if (!subscription.busy) this.#sendNext(subscription, NOT_WOKEN_NS, true);
       }
     } finally {
       this.#frames.endPass();

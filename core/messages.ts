@@ -4,6 +4,8 @@ import * as v from "valibot";
 import { decodeJson, WireError } from "../proto/wire.ts";
 import { RingCommand } from "./attachment.ts";
 
+/** Slower is what nobody watches; the time of the next frame stays a number of ns that every clock holds. */
+const FPS_MIN = 0.1;
 const FPS_MAX = 1_000;
 const EVERY_NTH_MAX = 100_000;
 
@@ -20,7 +22,13 @@ const HelloSchema = v.object({
 
 const SubscribeSchema = v.object({
   run: v.pipe(v.string(), v.regex(RUN_ID_PATTERN, "a run's id")),
-  fpsMax: v.pipe(v.number(), v.minValue(0), v.maxValue(FPS_MAX)),
+  fpsMax: v.pipe(
+    v.number(),
+    v.check(
+      (fps) => fps === 0 || (fps >= FPS_MIN && fps <= FPS_MAX),
+      `0 or ${FPS_MIN} to ${FPS_MAX} is expected`,
+    ),
+  ),
   everyNth: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(EVERY_NTH_MAX)),
   stayLive: v.boolean(),
 });
@@ -34,7 +42,9 @@ const CommandSchema = v.variant("command", [
     id: u32,
     command: v.literal("worker"),
     code: v.pipe(u32, v.minValue(RingCommand.WorkerFirst)),
-    value: v.optional(v.pipe(v.number(), v.finite())),
+    value: v.optional(
+      v.pipe(v.number(), v.check((x) => Number.isFinite(Math.fround(x)), "a finite f32")),
+    ),
   }),
 ]);
 

@@ -27,6 +27,7 @@ export interface RunMetrics {
   bytesSent: Counter.Internal;
   hubWakes: Counter.Internal;
   acks: Counter.Internal;
+  inputsDropped: Counter.Internal;
   wakeToSend: Histogram.Internal<string>;
   sendToAck: Histogram.Internal<string>;
 }
@@ -50,6 +51,11 @@ export class Metrics {
     bytesSent: this.#counter("frame_sent_bytes", "Bytes of frames sent to viewers.", ["run"]),
     hubWakes: this.#counter("hub_wakes", "Frame events of the native hub.", ["run"]),
     acks: this.#counter("acks", "Acks of viewers.", ["run"]),
+    inputsDropped: this.#counter(
+      "input_events_dropped",
+      "Input events that the run's input ring had no room for.",
+      ["run"],
+    ),
   };
   readonly #wakeToSend = this.#histogram(
     "wake_to_send_seconds",
@@ -64,7 +70,8 @@ export class Metrics {
 
   /** The counters of a run; they start at 0 and stay until {@link forgetRun}. */
   forRun(run: string): RunMetrics {
-    const { framesRead, framesSent, framesSkipped, bytesSent, hubWakes, acks } = this.#perRun;
+    const { framesRead, framesSent, framesSkipped, bytesSent, hubWakes, acks, inputsDropped } =
+      this.#perRun;
     return {
       framesRead: framesRead.labels(run),
       framesSent: framesSent.labels(run),
@@ -72,6 +79,7 @@ export class Metrics {
       bytesSent: bytesSent.labels(run),
       hubWakes: hubWakes.labels(run),
       acks: acks.labels(run),
+      inputsDropped: inputsDropped.labels(run),
       wakeToSend: this.#wakeToSend.labels(),
       sendToAck: this.#sendToAck.labels(),
     };
@@ -89,7 +97,7 @@ export class Metrics {
     this.#errors.labels(where).inc();
   }
 
-  /** Adds the gauges whose numbers live elsewhere. */
+  /** Adds the numbers that live elsewhere. */
   observe(sources: MetricsSources): void {
     this.#gauge("runs", "Runs known, by phase.", ["phase"], (gauge) => {
       gauge.set({ phase: "live" }, sources.runsCount("live"));
@@ -99,11 +107,11 @@ export class Metrics {
       gauge.reset();
       for (const [run, viewers] of sources.viewersByRun()) gauge.set({ run }, viewers);
     });
-    this.#gauge("ring_reads", "Reads of the ring, by outcome.", ["run", "outcome"], (gauge) => {
-      gauge.reset();
+    const perOutcome = ["run", "outcome"];
+    this.#counter("ring_reads", "Reads of the ring, by outcome.", perOutcome, (counter) => {
       for (const [run, { reads, retries }] of sources.readCountersByRun()) {
-        gauge.set({ run, outcome: "begun" }, reads);
-        gauge.set({ run, outcome: "repeated" }, retries);
+        counter.inc({ run, outcome: "begun" }, reads);
+        counter.inc({ run, outcome: "repeated" }, retries);
       }
     });
     this.#gauge("sessions", "Viewer sessions, by transport.", ["transport"], (gauge) => {
@@ -111,8 +119,8 @@ export class Metrics {
         gauge.set({ transport }, sources.sessionsCount(transport));
       }
     });
-    this.#gauge("stale_segments_removed", "Segments of dead workers removed.", [], (gauge) => {
-      gauge.set(sources.staleRemoved());
+    this.#counter("stale_segments_removed", "Segments of dead workers removed.", [], (counter) => {
+      counter.inc(sources.staleRemoved());
     });
     this.#gauge("uptime_seconds", "Time since the start.", [], (gauge) => {
       gauge.set(sources.uptimeSeconds());
@@ -130,9 +138,23 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #counter(name: string, help: string, labelNames: string[] = []): Counter {
-    const registers = [this.#registry];
-    return new Counter({ name: `telebridge_${name}_total`, help, labelNames, registers });
+  /** `collect` counts from 0 up to what is known when somebody scrapes. */
+  #counter(
+    name: string,
+    help: string,
+    labelNames: string[] = [],
+    collect?: (counter: Counter) => void,
+  ): Counter {
+    return new Counter({
+      name: `telebridge_${name}_total`,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect: collect && function () {
+        this.reset();
+        collect(this);
+      },
+    });
   }
 
   #histogram(name: string, help: string): Histogram {

@@ -23,7 +23,7 @@ export interface PacerSettings {
 
 /** Pure bookkeeping: times are arguments, ns of CLOCK_MONOTONIC. */
 export class Pacer {
-  settings: PacerSettings;
+  #settings: PacerSettings;
   /** Number of the newest frame sent; 0 = none. */
   lastFrame = 0;
   /** Frames of the run that this viewer was not sent. */
@@ -33,7 +33,17 @@ export class Pacer {
   readonly #inFlight: { frame: number; sentNs: number }[] = [];
 
   constructor(settings: PacerSettings) {
-    this.settings = settings;
+    this.#settings = settings;
+  }
+
+  get settings(): PacerSettings {
+    return this.#settings;
+  }
+
+  /** What is due follows the new cap from now on, not the old one's next turn. */
+  set settings(settings: PacerSettings) {
+    if (settings.fpsMax !== this.#settings.fpsMax) this.#theoreticalNs = 0;
+    this.#settings = settings;
   }
 
   /** The next frame to send has a number over this one. */

@@ -5,6 +5,7 @@ import { TelebridgeError } from "../ffi/errors.ts";
 import type { Library } from "../ffi/library.ts";
 import { Owner, type ReadCounters, type RingReader } from "../ffi/reader.ts";
 import { messageOf } from "./errors.ts";
+import { guarded } from "./guard.ts";
 import { Run } from "./run.ts";
 import { segmentRunIds, type WatchSegments } from "./segments.ts";
 
@@ -15,6 +16,8 @@ const TICKS_PER_SCAN = 3;
 /** A segment is not ready for some µs after its file appears. */
 const NOT_READY_RETRY_MS = 5;
 const NOT_READY_RETRIES_MAX = 40;
+/** A run that failed, and whose segment is still there, is tried again after so long. */
+const FAILED_RETRY_MS = 30_000;
 /** Ended runs are listed until there are more; then the oldest goes. */
 const ENDED_RUNS_MAX = 50;
 /** Segments beyond are not attached: each costs a mapping and descriptors. */
@@ -59,7 +62,7 @@ export class RunRegistry implements Disposable {
   /** Looks once, then goes on looking until disposed. */
   start(): void {
     this.scan();
-    this.#timer = setInterval(() => this.tick(), TICK_MS);
+    this.#timer = setInterval(() => guarded("looking at the runs", () => this.tick()), TICK_MS);
     this.#watcher = this.#watch((runId) => this.look(runId));
   }
 
@@ -90,7 +93,9 @@ export class RunRegistry implements Disposable {
       if (run.reader !== null) this.#check(run);
     }
     if (++this.#ticks % TICKS_PER_SCAN === 0) this.scan();
-    for (const listener of this.#listeners) listener.onSecond();
+    for (const listener of this.#listeners) {
+      guarded("what is done each second", () => listener.onSecond());
+    }
   }
 
   scan(): void {
@@ -98,6 +103,9 @@ export class RunRegistry implements Disposable {
     for (const runId of segmentRunIds()) {
       present.add(runId);
       if (this.#runs.get(runId)?.reader == null) this.#open(runId, NOT_READY_RETRIES_MAX);
+    }
+    for (const runId of this.#refusalsLogged) {
+      if (!present.has(runId)) this.#refusalsLogged.delete(runId);
     }
     for (const run of this.#runs.values()) {
       const neverReadable = run.failed && run.epochNs === 0n;
@@ -147,7 +155,9 @@ export class RunRegistry implements Disposable {
   }
 
   #changed(runId: string): void {
-    for (const listener of this.#listeners) listener.onRunChange(runId);
+    for (const listener of this.#listeners) {
+      guarded(`telling of run ${runId}`, () => listener.onRunChange(runId));
+    }
   }
 
   #forget(runId: string): void {
@@ -156,7 +166,12 @@ export class RunRegistry implements Disposable {
   }
 
   #removeIfStale(reader: RingReader): void {
-    if (reader.status.owner !== Owner.Dead || !reader.removeStale()) return;
+    if (reader.status.owner !== Owner.Dead) return;
+    try {
+      if (!reader.removeStale()) return;
+    } catch (error) {
+      return this.#logRefusal(reader.runId, messageOf(error));
+    }
     this.#staleRemoved++;
     const { producerPid } = reader.status;
     logger
@@ -185,12 +200,17 @@ export class RunRegistry implements Disposable {
     const known = this.#runs.get(reader.runId);
     if (reader.status.owner === Owner.Dead) this.#removeIfStale(reader);
     if (reader.status.owner !== Owner.Alive) return false;
-    if (known?.epochNs === reader.epochNs) return false;
+    if (known?.epochNs === reader.epochNs && !this.#mayRetry(known)) return false;
     const run = Run.live(reader, this.#nowMs());
     this.#runs.set(run.id, run);
     logger.info`run ${run.id} started (process ${run.pid})`;
     this.#changed(run.id);
     return true;
+  }
+
+  /** A failure need not last: descriptors or memory may have been short. */
+  #mayRetry({ failed, endedAtMs }: Run): boolean {
+    return failed && endedAtMs !== undefined && this.#nowMs() - endedAtMs >= FAILED_RETRY_MS;
   }
 
   #refuse(runId: string, error: TelebridgeError, retries: number): void {
@@ -199,7 +219,7 @@ export class RunRegistry implements Disposable {
         return;
       case "EAGAIN":
         if (retries < NOT_READY_RETRIES_MAX) {
-          const retry = () => this.#open(runId, retries + 1);
+          const retry = () => guarded(`opening run ${runId}`, () => this.#open(runId, retries + 1));
           this.#retries.set(runId, setTimeout(retry, NOT_READY_RETRY_MS));
         }
         return;

@@ -2,6 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "./errors.ts";
+import { guarded } from "./guard.ts";
 
 const SEGMENTS_DIR = "/dev/shm";
 const SEGMENT_PATTERN = /^mosaic\.run\.([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.fastlane$/;
@@ -31,7 +32,9 @@ export const watchSegments: WatchSegments = (onChange) => {
     logger.warn(`cannot watch ${SEGMENTS_DIR}, new runs are found late: ${messageOf(error)}`);
     return { [Symbol.dispose]() {} };
   }
-  follow(watcher, onChange);
+  follow(watcher, onChange).catch((error) => {
+    logger.warn(`${SEGMENTS_DIR} is watched no more, new runs are found late: ${messageOf(error)}`);
+  });
   return watcher;
 };
 
@@ -43,7 +46,7 @@ async function follow(
     if (event.kind === "access") continue;
     for (const path of event.paths) {
       const runId = SEGMENT_PATTERN.exec(path.slice(SEGMENTS_DIR.length + 1))?.[1];
-      if (runId !== undefined) onChange(runId);
+      if (runId !== undefined) guarded(`looking at run ${runId}`, () => onChange(runId));
     }
   }
 }

@@ -1,6 +1,7 @@
 /** One viewer's session, whatever lane carries it: greeting, subscriptions, commands, input, acks. */
 
 import { getLogger } from "@logtape/logtape";
+import { Input } from "../ffi/layout.ts";
 import {
   type Bye,
   checkInputs,
@@ -19,6 +20,7 @@ import {
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
 import { CommandError } from "./control_desk.ts";
+import { LeftFrames } from "./left_frames.ts";
 import { parseCommand, parseHello, parseSubscribe } from "./messages.ts";
 import { Subscription } from "./subscription.ts";
 import type { Access, Authority } from "./tokens.ts";
@@ -42,6 +44,8 @@ export interface SessionContext {
   helloTimeoutMs: number;
   runs: () => RunSummary[];
   countInputEvents: (count: number) => void;
+  /** Asked when a viewer has shown that it may be here: why there is no place for it; null: come in. */
+  admit: () => string | null;
   /** Called once, when the session is over; `fault` tells that the viewer broke the rules. */
   onClosed: (session: Session, fault: string | null) => void;
 }
@@ -52,8 +56,10 @@ export class Session {
   readonly transport: Transport;
   readonly #context: SessionContext;
   readonly #watching = new Map<number, Watching>();
+  readonly #left = new LeftFrames(() => this.#onLeftWritten());
   #access: Access | null = null;
   #closed = false;
+  #runsVersion = 0;
   #helloTimer: ReturnType<typeof setTimeout>;
 
   constructor(transport: Transport, context: SessionContext) {
@@ -111,6 +117,8 @@ export class Session {
       : authority.accessOf(hello.token ?? "");
     if (access === null) throw new WireError("neither a valid ticket nor a valid token was given");
     clearTimeout(this.#helloTimer);
+    const refusal = this.#context.admit();
+    if (refusal !== null) return this.close({ reason: refusal, retry: true });
     this.#access = access;
     this.#send(encodeJson(MessageType.Welcome, 0, {
       version: WIRE_VERSION,
@@ -122,6 +130,9 @@ export class Session {
   }
 
   #handle(message: Message, access: Access, datagram: boolean): void {
+    if (this.transport.bytesPending > UNREAD_BYTES_MAX) {
+      return this.fault("the viewer does not read what it is sent");
+    }
     switch (message.type) {
       case MessageType.Subscribe:
         return this.#subscribe(message);
@@ -154,9 +165,13 @@ export class Session {
     if (this.#watching.size >= SUBSCRIPTIONS_MAX) {
       throw new WireError(`a session has at most ${SUBSCRIPTIONS_MAX} subscriptions`);
     }
-    const subscription = new Subscription(this.transport, handle, settings);
+    const subscription = new Subscription(this.transport, this.#left, handle, settings);
     const channel = this.#context.channels.subscribe(run, subscription);
     this.#watching.set(handle, { channel, subscription });
+  }
+
+  #onLeftWritten(): void {
+    for (const { subscription } of this.#watching.values()) subscription.onReady();
   }
 
   #unsubscribe(handle: number): void {
@@ -185,10 +200,17 @@ export class Session {
   #input({ handle, body }: Message, access: Access): void {
     const events = checkInputs(body as Uint8Array<ArrayBuffer>);
     const view = new DataView(events.buffer, events.byteOffset, events.byteLength);
+    const clamp = (offset: number) =>
+      view.setFloat32(offset, Math.min(1, Math.max(0, view.getFloat32(offset, true))), true);
     for (let offset = 0; offset < events.byteLength; offset += INPUT_BYTES) {
-      if (view.getUint32(offset, true) === InputKind.Command) {
+      const kind = view.getUint32(offset, true);
+      if (kind === InputKind.Command) {
         throw new WireError("Input: commands are messages of their own");
       }
+      if (kind !== InputKind.Pointer) continue;
+      // A drag that leaves the picture goes on at its edge.
+      clamp(offset + Input.x);
+      clamp(offset + Input.y);
     }
     const watching = this.#watching.get(handle);
     if (access !== "control" || watching === undefined) return;
@@ -196,17 +218,16 @@ export class Session {
     watching.channel.input(watching.subscription, events);
   }
 
-  /** Sends the list of runs, encoded once for all sessions. */
-  sendRuns(message: Uint8Array<ArrayBuffer>): void {
-    if (this.greeted && this.transport.bytesPending <= RUNS_BACKLOG_BYTES_MAX) this.#send(message);
+  /** Sends the list of runs, encoded once for all sessions, unless this viewer has that version or is behind. */
+  sendRuns(message: Uint8Array<ArrayBuffer>, version: number): void {
+    if (!this.greeted || this.#runsVersion === version) return;
+    if (this.transport.bytesPending > RUNS_BACKLOG_BYTES_MAX) return;
+    this.#runsVersion = version;
+    this.#send(message);
   }
 
   #send(message: Uint8Array<ArrayBuffer>): void {
-    if (this.#closed) return;
-    if (this.transport.bytesPending > UNREAD_BYTES_MAX) {
-      return this.fault("the viewer does not read what it is sent");
-    }
-    this.transport.send(message);
+    if (!this.#closed) this.transport.send(message);
   }
 
   /** The viewer broke the rules: ends its session. */

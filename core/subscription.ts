@@ -9,6 +9,7 @@ import {
   type StreamState,
 } from "../proto/wire.ts";
 import type { FrameBuffer, FramePool } from "./frame_pool.ts";
+import type { LeftFrames } from "./left_frames.ts";
 import { Pacer, type PacerSettings } from "./pacer.ts";
 import type { MediaLane, Transport } from "./transport.ts";
 
@@ -23,26 +24,29 @@ export class Subscription {
   onReady: () => void = () => {};
   readonly #transport: Transport;
   readonly #lane: MediaLane;
+  readonly #left: LeftFrames;
   #writing: { buffer: FrameBuffer; pool: FramePool } | null = null;
   #closed = false;
   #lastState = "";
   #hudVersion = 0;
 
-  constructor(transport: Transport, handle: number, settings: PacerSettings) {
+  /** `left` is shared by all subscriptions of the session. */
+  constructor(transport: Transport, left: LeftFrames, handle: number, settings: PacerSettings) {
     this.#transport = transport;
+    this.#left = left;
     this.#lane = transport.openMedia(handle);
     this.handle = handle;
     this.pacer = new Pacer(settings);
   }
 
-  /** Whether a frame is being written, so that none can be handed over. */
-  get writing(): boolean {
-    return this.#writing !== null;
+  /** Whether a frame is being written, this subscription's or one that an ended one left, so that none can follow. */
+  get busy(): boolean {
+    return this.#writing !== null || this.#left.any;
   }
 
   /** Whether a frame could be handed over, its due time aside. */
   get open(): boolean {
-    return !this.#closed && !this.writing && !this.pacer.full;
+    return !this.#closed && !this.busy && !this.pacer.full;
   }
 
   /** Stamps and sends a frame; the buffer goes back to `pool` when it is written. */
@@ -62,7 +66,8 @@ export class Subscription {
     const { buffer, pool } = this.#writing!;
     this.#writing = null;
     pool.give(buffer);
-    if (!this.#closed) this.onReady();
+    if (this.#closed) this.#left.written();
+    else this.onReady();
   };
 
   /** Sends the HUD block unless this viewer has that version already or leaves too much unread. */
@@ -86,6 +91,7 @@ export class Subscription {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#writing !== null) this.#left.leave();
     this.#lane.close();
   }
 }

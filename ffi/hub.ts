@@ -23,6 +23,7 @@ const EVENTS_PER_CALL_MAX = 64;
 export class Hub implements Disposable {
   readonly #native: NativeSymbols;
   readonly #events = new DataView(new ArrayBuffer(EVENTS_PER_CALL_MAX * HubEvent.bytes));
+  readonly #readers = new Map<number, RingReader>();
   #pointer: Deno.PointerObject | null;
   #waiting = false;
 
@@ -35,7 +36,7 @@ export class Hub implements Disposable {
     return alive(this.#pointer, "the hub");
   }
 
-  /** Adds a stream, disarmed. Without a controller it is polled every ms. Remove it before its handles are closed. */
+  /** Adds a stream, disarmed. Without a controller it is polled every ms. Remove it before its controller is closed. */
   add(streamId: number, reader: RingReader, controller: Controller | null): void {
     const id = BigInt(streamId);
     const result = this.#native.tele_hub_add(
@@ -45,10 +46,14 @@ export class Hub implements Disposable {
       controller?.pointer ?? null,
     );
     check(this.#native, result);
+    this.#readers.set(streamId, reader);
+    reader.joinedHub();
   }
 
   remove(streamId: number): void {
     check(this.#native, this.#native.tele_hub_remove(this.#hub, BigInt(streamId)));
+    this.#readers.get(streamId)!.leftHub();
+    this.#readers.delete(streamId);
   }
 
   /** Asks for one Frame event, once head > `afterFrame` and not before `notBeforeNs` (CLOCK_MONOTONIC; 0 = at once). */
@@ -117,5 +122,7 @@ export class Hub implements Disposable {
     if (this.#waiting) throw new Error("the hub is closed while a call of Hub.next waits");
     this.#native.tele_hub_destroy(this.#pointer);
     this.#pointer = null;
+    for (const reader of this.#readers.values()) reader.leftHub();
+    this.#readers.clear();
   }
 }

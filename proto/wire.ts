@@ -82,7 +82,7 @@ export interface RunSummary {
 /** Subscribes the message's handle to a run, or changes the settings of that subscription. */
 export interface Subscribe {
   run: string;
-  /** Frames per second that the viewer wants at most; 0 = no cap. */
+  /** Frames per second that the viewer wants at most, 0.1 to 1000; 0 = no cap. */
   fpsMax: number;
   /** Only every n-th frame of the run; 1 = all. */
   everyNth: number;
@@ -123,9 +123,9 @@ export interface StreamState {
   paused: boolean;
   /** Who sends input: this viewer, another one, nobody. */
   control: "you" | "other" | "none";
-  /** false: another program is the run's controller, so that pause and input cannot be had here. */
+  /** false: the server is not the run's controller (another program may be), so that pause and input cannot be had. */
   controllable: boolean;
-  /** Times are ns of the server's CLOCK_MONOTONIC unless said otherwise; changes when the producer starts anew. */
+  /** The run's epoch: CLOCK_REALTIME at its segment's creation, ns, in decimal; changes when the producer starts anew. */
   epoch: string;
 }
 

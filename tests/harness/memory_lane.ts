@@ -23,8 +23,9 @@ export class MemoryLane implements Transport {
   mediaOpenCount = 0;
   bytesPending = 0;
   bye: Bye | null = null;
-  /** false: frames are never written, as on a connection that is stuck. */
+  /** false: frames stay unwritten until {@link writeAll}, as on a connection that is stuck. */
   writes = true;
+  #unwritten: (() => void)[] = [];
 
   send(message: Uint8Array<ArrayBuffer>): void {
     this.messages.push(decodeMessage(message.slice()));
@@ -42,9 +43,16 @@ export class MemoryLane implements Transport {
         this.frames.push(decodeFrameHeader(body));
         this.pixels = body.subarray(128);
         if (this.writes) queueMicrotask(written);
+        else this.#unwritten.push(written);
       },
       close: () => void this.mediaOpenCount--,
     };
+  }
+
+  /** The connection moves again. */
+  writeAll(): void {
+    this.writes = true;
+    for (const written of this.#unwritten.splice(0)) written();
   }
 
   close(bye: Bye): void {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { TelebridgeError } from "../../ffi/errors.ts";
 import type { Producer } from "../../ffi/producer.ts";
 import {
   decodeHud,
+  encodeBinary,
   encodeInputs,
   InputKind,
   MessageType,
@@ -380,4 +382,108 @@ Deno.test("channel: viewers with different caps all see the frame after which th
   for (let frame = 1; frame <= 6; frame++) await step(producer, frame, free);
   capped.ack(1, 6);
   await capped.lane.frame(6);
+});
+
+Deno.test("channel: a viewer that subscribes again and again has one frame unwritten at most", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("again");
+  using producer = open(core, run);
+  publish(producer, 1);
+  const viewer = core.viewer();
+  viewer.lane.writes = false;
+  for (let handle = 1; handle <= 20; handle++) {
+    viewer.subscribe(handle, run);
+    if (handle === 1) await viewer.lane.frame(1);
+    viewer.receive(encodeBinary(MessageType.Unsubscribe, handle, new Uint8Array()));
+  }
+  viewer.subscribe(21, run);
+  await sleep(QUIET_MS);
+  assert.equal(viewer.lane.frames.length, 1);
+  viewer.lane.writeAll();
+  assert.equal(viewer.lane.frames.length, 2, "the newest, when the left one was written");
+});
+
+Deno.test("channel: the highest cap and the widest step of one viewer end nobody's run", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("caps");
+  using producer = open(core, run);
+  publish(producer, 1);
+  const viewer = core.viewer(VIEW_TOKEN).subscribe(1, run, { fpsMax: 1000, everyNth: 100_000 });
+  await viewer.lane.state("live");
+  const slow = core.viewer(VIEW_TOKEN).subscribe(1, run, { fpsMax: 0.1 });
+  await slow.lane.frame(1);
+  publish(producer, 2);
+  await sleep(QUIET_MS);
+  assert.equal(lastState(viewer).phase, "live");
+  assert.deepEqual(numbers(slow), [1]);
+});
+
+Deno.test("channel: without a control socket a run is watched, and controlled as soon as there is one", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("socketless");
+  using producer = open(core, run);
+  Deno.env.set("TELEBRIDGE_RUNTIME_DIR", `${box.folder}/gone/runtime`);
+  const viewer = core.viewer().subscribe(1, run);
+  const state = await viewer.lane.state("live") as StreamState;
+  box.enter();
+  assert.equal(state.controllable, false);
+  publish(producer, 1);
+  await viewer.lane.frame(1);
+  await waitFor("control", () => lastState(viewer).controllable);
+  assert.equal(viewer.command(1, { command: "take-control" }).ok, true);
+});
+
+Deno.test("channel: a viewer that outlives a failed attach takes nobody else's channel along", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("failed");
+  const first = open(core, run);
+  await waitFor("the run", () => core.registry.get(run));
+  const { openController } = core.library;
+  core.library.openController = () => {
+    throw new TelebridgeError(14, "the segment was truncated");
+  };
+  const orphan = core.viewer().subscribe(1, run);
+  core.library.openController = openController;
+  assert.equal(lastState(orphan).phase, "error");
+  first[Symbol.dispose]();
+  using second = open(core, run);
+  const viewer = core.viewer().subscribe(1, run);
+  await viewer.lane.state("live");
+  assert.equal(lastState(orphan).phase, "live");
+  orphan.receive(encodeBinary(MessageType.Unsubscribe, 1, new Uint8Array()));
+  assert.equal(core.channels.viewersCount(run), 1);
+  publish(second, 1);
+  await viewer.lane.frame(1);
+});
+
+Deno.test("channel: a pointer outside the picture is moved to its edge", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("edge");
+  using producer = open(core, run);
+  const viewer = core.viewer().subscribe(1, run);
+  await viewer.lane.state("live");
+  viewer.command(1, { command: "take-control" });
+  const pointer = { kind: InputKind.Pointer, code: 0, buttons: 1, modifiers: 0 };
+  viewer.receive(encodeInputs(1, [{ ...pointer, x: -3, y: 7 }]));
+  const event = await waitFor("the event", () => producer.nextInput());
+  assert.deepEqual([event.x, event.y], [0, 1]);
+});
+
+Deno.test("hub: a reader that is closed while the hub reads it is closed when it leaves the hub", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("held");
+  using _producer = open(core, run);
+  using hub = core.library.openHub();
+  const reader = core.library.openReader(run);
+  hub.add(1, reader, null);
+  reader[Symbol.dispose]();
+  assert.equal(reader.readStatus().head, 0);
+  hub.remove(1);
+  assert.throws(() => reader.readStatus(), /closed/);
 });

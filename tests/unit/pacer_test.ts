@@ -82,3 +82,11 @@ Deno.test("pacer: when the run starts anew its frames count from 1 again", () =>
   assert.equal(pacer.afterFrame, 0);
   assert(pacer.dueNs <= 0);
 });
+
+Deno.test("pacer: a raised cap takes effect at once", () => {
+  const pacer = new Pacer({ ...LIVE, fpsMax: 0.1 });
+  pacer.sent(1, NS_PER_S);
+  assert(pacer.dueNs > 5 * NS_PER_S);
+  pacer.settings = { ...LIVE, fpsMax: 60 };
+  assert(pacer.dueNs <= NS_PER_S);
+});

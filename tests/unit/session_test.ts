@@ -16,6 +16,7 @@ import {
 } from "../../proto/wire.ts";
 import { TestBox } from "../harness/box.ts";
 import { CONTROL_TOKEN, ServerCore, VIEW_TOKEN } from "../harness/server_core.ts";
+import { UNGREETED_MAX } from "../../core/sessions.ts";
 import { waitFor } from "../harness/wait.ts";
 
 Deno.test("session: Hello with a token or a ticket is welcomed, with what it may do", async () => {
@@ -64,7 +65,9 @@ Deno.test("session: no more than the limit, and a place is free again afterwards
   await using box = await TestBox.create();
   await using core = ServerCore.create(box, { sessionsMax: 1 });
   const first = core.viewer();
-  assert.throws(() => core.connect(), /1 viewers already/);
+  const second = core.viewer();
+  assert.match(second.lane.bye!.reason, /1 viewers already/);
+  assert.equal(second.lane.bye!.retry, true);
   first.session.onTransportClosed();
   core.viewer();
 });
@@ -78,9 +81,15 @@ Deno.test("session: messages that break the rules end it, and say why", async ()
     [encodeJson(MessageType.Subscribe, 0, subscribe), /handle 0/],
     [encodeJson(MessageType.Subscribe, 1, { ...subscribe, run: "../a" }), /run: a run's id/],
     [encodeJson(MessageType.Subscribe, 1, { ...subscribe, fpsMax: -1 }), /fpsMax/],
+    [encodeJson(MessageType.Subscribe, 1, { ...subscribe, fpsMax: 1e-300 }), /fpsMax/],
+    [encodeJson(MessageType.Subscribe, 1, { ...subscribe, fpsMax: 1e-11 }), /fpsMax/],
     [encodeJson(MessageType.Subscribe, 1, { ...subscribe, everyNth: 0 }), /everyNth/],
     [encodeJson(MessageType.Command, 1, { id: 1, command: "format" }), /command/],
     [encodeJson(MessageType.Command, 1, { id: 1, command: "worker", code: 3 }), /code/],
+    [
+      encodeJson(MessageType.Command, 1, { id: 1, command: "worker", code: 300, value: 1e300 }),
+      /value/,
+    ],
     [encodeInputs(1, [{ ...input, kind: InputKind.Command }]), /commands are messages/],
     [encodeInputs(1, [{ ...input, kind: 77 }]), /kind 77/],
     [encodeBinary(MessageType.Ack, 1, new Uint8Array(3)), /16 bytes/],
@@ -159,4 +168,31 @@ Deno.test("session: a viewer that leaves everything unread is ended", async () =
   viewer.lane.bytesPending = 2 ** 20 + 1;
   viewer.receive(encodeProbe(1));
   assert.match(viewer.lane.bye!.reason, /does not read/);
+});
+
+Deno.test("session: those that say nothing keep nobody out", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box, { sessionsMax: 1 });
+  const silent = Array.from({ length: UNGREETED_MAX }, () => core.connect());
+  const viewer = core.viewer();
+  assert.equal(viewer.lane.bye, null);
+  assert.match(silent[0]!.lane.bye!.reason, /not said Hello/);
+  assert.equal(silent[1]!.lane.bye, null);
+});
+
+Deno.test("session: one that was behind gets the list of runs once it has caught up", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const viewer = core.viewer();
+  core.sessions.sendRuns();
+  const before = viewer.lane.bodies(MessageType.Runs).length;
+  core.sessions.sendRuns();
+  assert.equal(viewer.lane.bodies(MessageType.Runs).length, before, "sent twice");
+  const behind = core.viewer();
+  behind.lane.bytesPending = 2 ** 17;
+  core.sessions.sendRuns();
+  assert.equal(behind.lane.bodies(MessageType.Runs).length, 0);
+  behind.lane.bytesPending = 0;
+  core.sessions.sendRuns();
+  assert.equal(behind.lane.bodies(MessageType.Runs).length, 1);
 });
