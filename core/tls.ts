@@ -1,5 +1,6 @@
 /** The certificate that HTTPS shows: the user's own, or one made once and kept in the data directory. */
 
+import { getLogger } from "@logtape/logtape";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { join } from "node:path";
@@ -9,8 +10,10 @@ import { messageOf, UserError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;
-/** One kept from an earlier start is made anew when it has less left. */
-const REMAINING_MS_MIN = 7 * DAY_MS;
+/** One kept from an earlier start is made anew when it has less left: it is not renewed while the server runs. */
+const REMAINING_MS_MIN = 90 * DAY_MS;
+
+const logger = getLogger(["telebridge", "tls"]);
 
 export interface TlsKeyPair {
   certificatePem: string;
@@ -27,7 +30,12 @@ export async function loadTls(
   if (settings.tlsCert !== undefined && settings.tlsKey !== undefined) {
     return givenPair(settings.tlsCert, settings.tlsKey, nowMs);
   }
-  return settings.tls === "self-signed" ? await keptPair(dataDir, names, nowMs) : null;
+  if (settings.tls !== "self-signed") return null;
+  const pair = await keptPair(dataDir, names, nowMs);
+  const { validTo } = new X509Certificate(pair.certificatePem);
+  logger
+    .info`the self-signed certificate is good until ${validTo}; a restart in its last 90 days renews it`;
+  return pair;
 }
 
 /** The user's own files, checked here: the HTTP server would start with any, and fail every handshake. */
