@@ -114,6 +114,22 @@ static void times_are_of_one_moment(void) {
   tele_producer_close(producer);
 }
 
+/* Its size and an overlay's would overflow in sum, to one that fits. */
+static void a_boundless_size_is_refused(void) {
+  uint8_t pixels[64] = {0}, overlay[1] = {0};
+  tele_producer *producer = open_producer(1000, 4);
+  tele_frame frame = {.pixels = pixels,
+                      .bytes = UINT64_MAX - 10,
+                      .width = 1,
+                      .height = 1,
+                      .format = TELE_FORMAT_JPEG,
+                      .overlay = overlay,
+                      .overlay_width = 1,
+                      .overlay_height = 1};
+  CHECK_EQ(tele_producer_publish(producer, &frame), -EMSGSIZE);
+  tele_producer_close(producer);
+}
+
 static void what_does_not_fit_is_refused_and_counted(void) {
   static uint8_t pixels[100 * 100 * 3];
   tele_producer *producer = open_producer(1000, 4);
@@ -256,6 +272,7 @@ static void the_capacity_follows_the_frame_size(void) {
 }
 
 static const test tests[] = {
+    {"a boundless size is refused", a_boundless_size_is_refused},
     {"every format comes back", every_format_comes_back},
     {"an overlay comes back", an_overlay_comes_back},
     {"times are of one moment", times_are_of_one_moment},
