@@ -147,8 +147,13 @@ export class LiveClient {
 
   /** Waits for the state of a subscription. */
   state(phase: StreamState["phase"]): Promise<StreamState> {
+    return this.stateWhere(`state ${phase}`, (state) => state.phase === phase);
+  }
+
+  /** Waits until the newest state satisfies `test`. */
+  stateWhere(what: string, test: (state: StreamState) => boolean): Promise<StreamState> {
     const last = () => this.last<StreamState>(MessageType.State);
-    return waitFor(`state ${phase}`, () => last()?.phase === phase && last()!, last);
+    return waitFor(what, () => last() !== undefined && test(last()!) && last()!, last);
   }
 
   framesCount(count: number): Promise<unknown> {

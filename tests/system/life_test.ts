@@ -68,9 +68,11 @@ Deno.test("life: a server killed leaves nothing that its next start minds", asyn
   const second = await Serve.start(box);
   const again = await LiveClient.open(box, second);
   again.subscribe(1, run);
-  const state = await again.state("live");
-  assert(state.controllable && !state.paused);
-  // The pause of the killed server ends with its lease.
+  // The killed server's pause and its place as the controller end with its lease.
+  await again.stateWhere(
+    "control of a run that goes on",
+    ({ phase, controllable, paused }) => phase === "live" && controllable && !paused,
+  );
   await again.framesCount(10);
 });
 
