@@ -299,8 +299,10 @@ void tele_reader_close(tele_reader *reader);
 
 typedef struct tele_controller tele_controller;
 
-/* Becomes the run's controller, and clears what a killed one had asked for. -EBUSY when another is, with its pid in the
- * text; -EPERM for a runtime directory that is not safe. The reader must outlive it. */
+/* Becomes the run's controller, and clears what a killed one had asked for; where there was input before, the worker
+ * gets a RELEASE_ALL at once. -EBUSY when another is, with its pid in the text where it is known, and for up to 2 s
+ * after one was killed, until its lease has ended; -EPERM for a runtime directory that is not safe. The reader must
+ * outlive it. */
 int tele_controller_open(tele_reader *reader, tele_controller **controller);
 /* The calls below return -EFAULT for a truncated segment. */
 
@@ -326,7 +328,7 @@ typedef enum tele_hub_event_kind {
   TELE_HUB_DEAD = 3,     /* the producer died */
   TELE_HUB_FAULT = 4,    /* detail: errno; the segment was truncated or lies */
   TELE_HUB_REPLACED = 5, /* the name leads to a newer segment */
-  TELE_HUB_POLLING = 6   /* frames come without datagrams: another runtime directory; polling from now on */
+  TELE_HUB_POLLING = 6   /* frames come without datagrams: another runtime directory; polling until they come */
 } tele_hub_event_kind;
 
 typedef struct tele_hub_event {
