@@ -141,7 +141,7 @@ Deno.test("a server that is killed while it has a Python run paused lets go of i
   await viewer.visitRun(next, run);
   const moving = await viewer.untilMoving();
   assert.ok(moving.picture!.frame > frame, "it is the same run, further on");
-  assert.equal(moving.stream!.paused, false);
+  await viewer.until("the page to say so", ({ stream }) => !stream!.paused);
 });
 
 Deno.test("a producer of Python's own library alone: every pixel by its formula", async () => {
