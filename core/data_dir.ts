@@ -28,19 +28,18 @@ export function defaultDataDir(environment: Readonly<Record<string, string>>): s
  * put a token or a key of their own.
  */
 export function makeDataDir(path: string): void {
+  let link: Deno.FileInfo;
   let found: Deno.FileInfo;
   try {
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-    found = Deno.lstatSync(path);
+    link = Deno.lstatSync(path);
+    found = Deno.statSync(path);
   } catch (error) {
     throw new UserError(`cannot make the data directory ${path}: ${messageOf(error)}`);
   }
   const elsewhere = "give another one with --data-dir DIR";
-  if (found.isSymlink) {
-    throw new UserError(
-      `the data directory ${path} is a link; give what it points to, or ${elsewhere}`,
-    );
-  }
+  // A link of our own to a larger disk is fine; one of somebody else's could be turned elsewhere later.
+  checkOwner(`the data directory ${path}`, link, elsewhere);
   checkOwner(`the data directory ${path}`, found, elsewhere);
   if ((found.mode! & OTHERS_WRITE) !== 0) {
     throw new UserError(
