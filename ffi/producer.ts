@@ -1,5 +1,6 @@
 /** Publishes a run from TypeScript: for tests and benchmarks, which need real rings. */
 
+import type { HudValues } from "../proto/wire.ts";
 import { check } from "./errors.ts";
 import { alive, cString, openHandle } from "./handle.ts";
 import { Controls, Frame, Hud, Input, ProducerOptions } from "./layout.ts";
@@ -20,13 +21,7 @@ export interface ProducerFrame {
   overlay?: { heat: Uint8Array<ArrayBuffer>; width: number; height: number };
 }
 
-export interface ProducerHud {
-  lastReward: number;
-  avgReward1s: number;
-  stepRateHz: number;
-  episode: number;
-  step: number;
-  episodeReturn: number;
+export interface ProducerHud extends HudValues {
   /** NaN where there is none. */
   loss: number;
 }
