@@ -226,6 +226,7 @@ export class Channel {
       control: this.#desk.ownerFor(subscription),
       controllable,
       epoch: run === null ? "" : String(run.epochNs),
+      lane: null,
     };
   }
 

@@ -20,6 +20,8 @@ const HelloSchema = v.object({
   token: v.optional(secret),
 });
 
+const LANES = ["raw", "h264", "jpeg"] as const;
+
 const SubscribeSchema = v.object({
   run: v.pipe(v.string(), v.regex(RUN_ID_PATTERN, "a run's id")),
   fpsMax: v.pipe(
@@ -31,6 +33,8 @@ const SubscribeSchema = v.object({
   ),
   everyNth: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(EVERY_NTH_MAX)),
   stayLive: v.boolean(),
+  lane: v.optional(v.picklist(["auto", ...LANES]), "auto"),
+  accepts: v.optional(v.array(v.picklist(LANES)), ["raw"]),
 });
 
 const CommandSchema = v.variant("command", [

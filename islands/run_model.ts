@@ -12,7 +12,14 @@ const MESSAGE_MS = 4_000;
 export class RunModel {
   readonly run: string;
   readonly client = new ViewerClient();
-  readonly stream = signal<StreamSettings>({ fpsMax: 0, everyNth: 1, stayLive: true });
+  readonly stream = signal<StreamSettings>({
+    fpsMax: 0,
+    everyNth: 1,
+    stayLive: true,
+    lane: "auto",
+    latencyMs: 0,
+    phaseLock: true,
+  });
   readonly overlay = signal({ visible: true, opacity: 0.5 });
   readonly overlayInSavedPng = signal(false);
   readonly hudVisible = signal(true);

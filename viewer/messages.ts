@@ -4,6 +4,7 @@ import type {
   CommandName,
   HudValues,
   InputEvent,
+  LaneChoice,
   Reply,
   RunSummary,
   StreamState,
@@ -18,6 +19,11 @@ export interface StreamSettings {
   fpsMax: number;
   everyNth: number;
   stayLive: boolean;
+  lane: LaneChoice;
+  /** How long after its step a frame is drawn, ms, so that all are equally late; 0 = the newest, at once. */
+  latencyMs: number;
+  /** Whether the server may sample frames in time with this display. */
+  phaseLock: boolean;
 }
 
 /** First message of the page. Without a run, the worker only keeps the list of runs. */
@@ -67,6 +73,37 @@ export interface FrameCounters {
   skipped: number;
 }
 
+/** How encoded frames become pictures; figures of the last second. */
+export interface DecodingStatus {
+  /** As WebCodecs names it, "avc1.42E01F"; "jpeg". */
+  codec: string;
+  /** "hardware", "software", or "" where the browser does not tell. */
+  acceleration: string;
+  /** Bits of frames received, kbit/s. */
+  bitrateKbps: number;
+  /** Frames given to the decoder that have not come out. */
+  decoderQueue: number;
+  /** Decoded frames that wait for their time. */
+  presenterQueue: number;
+  /** Decoded pictures that are held, of all roles; one that leaks would show here. */
+  leases: number;
+  /** Times that the decoder was started anew. */
+  restarts: number;
+  keyframeRequests: number;
+}
+
+/** How smoothly it goes, of the last second. */
+export interface HealthStatus {
+  /** Frames drawn over one and a half times the usual time after the one before. */
+  janks: number;
+  /** Times that the worker's event loop stood still for over 50 ms. */
+  stalls: number;
+  /** What a person should know about the picture although frames arrive. */
+  warning: "frozen" | "black" | null;
+  /** For how long, ms. */
+  warningForMs: number;
+}
+
 export interface ViewerStatus {
   connection: ConnectionStatus;
   stream: StreamState | null;
@@ -79,6 +116,11 @@ export interface ViewerStatus {
   /** Round trip of the clock probe in use, ms: half of it bounds the error of the latencies. */
   roundTripMs: number | null;
   renderer: (RendererChoice & { contextLost: boolean }) | null;
+  /** null for raw frames, and before the first. */
+  decoding: DecodingStatus | null;
+  health: HealthStatus;
+  /** Time between two frames of this display, ms; null until it is known. */
+  displayPeriodMs: number | null;
   /** Why the newest frame could not be drawn. */
   drawError: string | null;
 }

@@ -116,7 +116,8 @@ export class Subscription {
   }
 
   #sendSubscribe(): void {
-    const body = { run: this.run, ...this.#settings };
+    const { fpsMax, everyNth, stayLive, lane } = this.#settings;
+    const body = { run: this.run, fpsMax, everyNth, stayLive, lane, accepts: ["raw"] };
     this.#connection.send(encodeJson(MessageType.Subscribe, this.#handle, body));
   }
 }

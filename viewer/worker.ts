@@ -66,6 +66,9 @@ function startViewer(options: OpenViewer): (message: PageMessage) => void {
       latency: picture?.latency.summary(nowMs) ?? noLatency,
       roundTripMs: clock.roundTripMs,
       renderer: picture && { ...picture.choice, contextLost: picture.contextLost },
+      decoding: null,
+      health: { janks: 0, stalls: 0, warning: null, warningForMs: 0 },
+      displayPeriodMs: null,
       drawError: picture?.drawError ?? null,
     };
     workerScope.postMessage({ kind: "status", status });

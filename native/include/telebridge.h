@@ -328,7 +328,10 @@ typedef enum tele_hub_event_kind {
   TELE_HUB_DEAD = 3,     /* the producer died */
   TELE_HUB_FAULT = 4,    /* detail: errno; the segment was truncated or lies */
   TELE_HUB_REPLACED = 5, /* the name leads to a newer segment */
-  TELE_HUB_POLLING = 6   /* frames come without datagrams: another runtime directory; polling until they come */
+  TELE_HUB_POLLING = 6,  /* frames come without datagrams: another runtime directory; polling until they come */
+  TELE_HUB_PACKET = 7,   /* a video stream has packets: tele_stream_take() until it returns 0 */
+  TELE_HUB_ENCODER = 8,  /* a video stream opened or changed its encoder: tele_stream_status() tells which and why */
+  TELE_HUB_NO_ENCODER = 9 /* a video stream has no encoder left, detail: errno; nothing more comes from it */
 } tele_hub_event_kind;
 
 typedef struct tele_hub_event {
@@ -358,13 +361,104 @@ int tele_hub_wake(tele_hub *hub);
 /* Nobody may be waiting. NULL is fine. */
 void tele_hub_destroy(tele_hub *hub);
 
+/* ---- Video: one native thread per watched run ---------------------------------------------------- */
+
+typedef enum tele_encoder_kind {
+  TELE_ENCODER_AUTO = 0, /* the first of the next three that works */
+  TELE_ENCODER_NVENC = 1,
+  TELE_ENCODER_X264 = 2,
+  TELE_ENCODER_OPENH264 = 3,
+  TELE_ENCODER_JPEG = 4,
+  TELE_ENCODER_PASSED = 5 /* the producer's own access units or JPEGs, untouched */
+} tele_encoder_kind;
+
+/* What this machine can encode with, in the order in which AUTO tries, as JSON:
+ *   [{"kind":2,"name":"x264","usable":true,"detail":"libx264.so.164"},
+ *    {"kind":1,"name":"nvenc","usable":false,"detail":"libcuda.so.1: cannot open shared object file"},...]
+ * Each is probed by opening a session, which takes up to 1 s the first time; later calls return what was found then.
+ * Returns the length without the zero behind it, or -ENOSPC (4 KiB are enough). Any thread. */
+int tele_encoders_json(char *buffer, size_t buffer_bytes);
+
+/* What a stream makes; bits. */
+#define TELE_OUTPUT_H264 1u
+#define TELE_OUTPUT_JPEG 2u
+
+typedef struct tele_stream_settings {
+  uint64_t phase_ns;        /* with period_ns: frames are sampled at phase_ns + k * period_ns only (mono) */
+  uint64_t period_ns;       /* 0 = every frame as it comes */
+  uint64_t interval_min_ns; /* least time between two sampled frames; 0 = none */
+  uint32_t outputs;         /* TELE_OUTPUT_* for which somebody can take a packet; 0 = nothing is sampled */
+  uint32_t every_nth;       /* only every n-th frame of the run; 0 and 1 = all */
+  uint32_t in_order;        /* 1 = every frame while the ring holds it; 0 = always the newest */
+  uint32_t bitrate_kbps;    /* 0 = by size and rate */
+  uint32_t gop_ms;          /* between keyframes that nobody asked for; 0 = no such keyframes */
+  uint32_t fps_mhz;         /* expected rate in millihertz, for rate control; 0 = measured */
+  uint32_t jpeg_quality;    /* 1 to 100; 0 = 80 */
+  uint32_t encoder;         /* tele_encoder_kind for H.264; NVENC to OPENH264 force one */
+} tele_stream_settings;
+
+typedef struct tele_stream_status {
+  uint64_t frames_sampled;  /* converted and encoded, or passed */
+  uint64_t frames_skipped;  /* of the ring, passed over */
+  uint64_t packets;         /* queued */
+  uint64_t packets_dropped; /* dropped with all that followed until the next keyframe, since nobody took them */
+  uint64_t keyframes;
+  uint64_t bytes;           /* of packets queued */
+  uint64_t convert_ns;      /* time spent, in total */
+  uint64_t encode_ns;
+  uint64_t decode_ns;       /* of a producer's H.264, for the JPEG output */
+  uint64_t last_frame;      /* number of the newest frame sampled */
+  uint32_t encoder;         /* tele_encoder_kind in use for H.264; AUTO while none is open */
+  uint32_t width, height;   /* of the newest frame sampled */
+  uint32_t bitrate_kbps;    /* what the encoder aims at; 0 for PASSED */
+  char encoder_name[32];    /* "x264 164", "OpenH264 2.3.1", "NVENC 12.1 on NVIDIA L4" */
+  char note[160];           /* why it is this one: what was passed over, or what failed */
+} tele_stream_status;
+
+typedef struct tele_stream tele_stream;
+
+/* Starts a thread that waits for the run's frames, samples, converts and encodes them, and queues packets; the hub's
+ * tele_hub_next() tells of them under stream_id, and of the run's end as for tele_hub_add(), which must not be
+ * called with the same reader or controller meanwhile. The reader is the stream's own until it is closed; the
+ * controller (NULL: polled) stays the caller's, and its lease is renewed. All outlive the stream. Frames of formats 16
+ * and 17 pass through as they are, and the JPEG output of a run of H.264 is decoded first. -EEXIST for an id in use. */
+int tele_stream_open(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_controller *controller,
+                     const tele_stream_settings *settings, tele_stream **stream);
+
+/* Takes effect with the next frame. Any thread, as for the calls below. */
+int tele_stream_set(tele_stream *stream, const tele_stream_settings *settings);
+
+/* The next packet of these outputs will be a keyframe, soon: when no newer frame comes, of the newest one again (same
+ * number). Where the producer encodes, it is asked. */
+int tele_stream_request_keyframe(tele_stream *stream, uint32_t outputs);
+
+/* Takes the oldest packet: a tele_slot_header, then the access unit or JPEG, then the frame's overlay, which its
+ * overlay_offset finds. Width and height are the picture's; the coded size of odd ones is rounded up to even. In the
+ * header's reserved bytes: u32 at 100, the packet's number in its output, from 1, without gaps while packets follow
+ * one another; u64 at 104, mono ns when the frame was sampled; u64 at 120, mono ns when the packet was ready. format
+ * tells the output. 1 with a packet (*bytes_out its bytes); 0 none; -ENOBUFS: *bytes_out tells the need. */
+int tele_stream_take(tele_stream *stream, void *buffer, uint64_t buffer_bytes, uint64_t *bytes_out);
+
+int tele_stream_status_get(tele_stream *stream, tele_stream_status *status);
+
+/* Stops and joins the thread, which takes at most as long as one frame. Before its reader and controller are closed.
+ * NULL is fine. */
+void tele_stream_close(tele_stream *stream);
+
 /* ---- Snapshot ---------------------------------------------------------------------------------- */
 
 /* Encodes a frame as copied by tele_reader_read() to JPEG (quality 1 to 100; any raw format, odd sizes;
- * format 17 passes through). 0; -ENOBUFS: *jpeg_bytes tells the need; -ENOTSUP for format 16; -EINVAL for a frame that
- * contradicts itself. Any thread. */
+ * format 17 passes through). 0; -ENOBUFS: *jpeg_bytes tells the need; -ENOTSUP for format 16, which is a chain and no
+ * picture: tele_reader_snapshot(); -EINVAL for a frame that contradicts itself. Any thread. */
 int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, void *jpeg, uint64_t jpeg_bytes_max,
                      uint64_t *jpeg_bytes);
+
+/* The run's newest picture as JPEG, whatever its format: of H.264 the access units from the newest keyframe on that
+ * the ring still holds are decoded, and where there is none the producer is asked and waited for, up to timeout_ms. 0;
+ * -ENOENT no frame yet; -ETIMEDOUT no keyframe came; -ENOBUFS, -EINVAL as above; -EFAULT. It blocks; one thread at a
+ * time for each reader, which nobody else reads through meanwhile. */
+int tele_reader_snapshot(tele_reader *reader, uint32_t quality, uint32_t timeout_ms, void *jpeg,
+                         uint64_t jpeg_bytes_max, uint64_t *jpeg_bytes);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

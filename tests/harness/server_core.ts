@@ -25,7 +25,13 @@ import { MemoryLane } from "./memory_lane.ts";
 
 export const CONTROL_TOKEN = "c".repeat(43);
 export const VIEW_TOKEN = "v".repeat(43);
-export const LIVE: Omit<Subscribe, "run"> = { fpsMax: 0, everyNth: 1, stayLive: true };
+export const LIVE: Omit<Subscribe, "run"> = {
+  fpsMax: 0,
+  everyNth: 1,
+  stayLive: true,
+  lane: "auto",
+  accepts: ["raw"],
+};
 
 const POLL_MS = 5;
 
