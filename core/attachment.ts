@@ -140,8 +140,9 @@ export class Attachment implements Disposable {
     return events.byteLength / Input.bytes - this.#controller.sendInputs(events);
   }
 
-  sendCommand(code: number, value = 0): void {
-    this.#sendEvent(InputKind.Command, code, value);
+  /** Returns whether the worker's ring had room for it. */
+  sendCommand(code: number, value = 0): boolean {
+    return this.#sendEvent(InputKind.Command, code, value);
   }
 
   /** Tells the worker that no key or button is down any more. */
@@ -149,12 +150,12 @@ export class Attachment implements Disposable {
     this.#sendEvent(InputKind.ReleaseAll, 0, 0);
   }
 
-  #sendEvent(kind: number, code: number, x: number): void {
+  #sendEvent(kind: number, code: number, x: number): boolean {
     const view = this.#event;
     view.setUint32(Input.kind, kind, true);
     view.setUint32(Input.code, code, true);
     view.setFloat32(Input.x, x, true);
-    this.sendInputs(new Uint8Array(view.buffer));
+    return this.sendInputs(new Uint8Array(view.buffer)) === 0;
   }
 
   [Symbol.dispose](): void {

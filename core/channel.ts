@@ -5,7 +5,7 @@ import { TelebridgeError } from "../ffi/errors.ts";
 import { RunFlag } from "../ffi/reader.ts";
 import type { StreamState } from "../proto/wire.ts";
 import type { Attachment } from "./attachment.ts";
-import { CommandError, ControlDesk, type ViewerCommand } from "./control_desk.ts";
+import { type CommandDone, CommandError, ControlDesk, type ViewerCommand } from "./control_desk.ts";
 import { Dispatch, NOT_WOKEN_NS } from "./dispatch.ts";
 import { HudFeed } from "./hud_feed.ts";
 import type { RunMetrics } from "./metrics.ts";
@@ -14,6 +14,7 @@ import type { Run } from "./run.ts";
 import type { Subscription } from "./subscription.ts";
 
 const MHZ_PER_HZ = 1000;
+const NS_PER_MS = 1e6;
 /** The ring's rate cap is a u32. */
 const RATE_MAX_MHZ = 0xffff_ffff;
 
@@ -46,7 +47,8 @@ export class Channel {
   constructor(runId: string, context: ChannelContext) {
     this.runId = runId;
     this.#context = context;
-    this.#desk = new ControlDesk(runId, () => this.#sendStates());
+    const nowMs = () => Number(context.clockNs()) / NS_PER_MS;
+    this.#desk = new ControlDesk(runId, nowMs, () => this.#sendStates());
   }
 
   get viewersCount(): number {
@@ -127,6 +129,7 @@ export class Channel {
   onFrameEvent(headFrame: number, wokenNs: bigint): void {
     this.#withLive(({ attachment, dispatch }) => {
       if (dispatch.onFrameEvent(headFrame, wokenNs)) this.#sendHud(attachment);
+      this.#desk.settle();
     });
   }
 
@@ -144,9 +147,12 @@ export class Channel {
     this.#hud.send(reader, this.#subscriptions);
   }
 
-  /** About ten times a second: numbers that moved without a frame. */
+  /** About ten times a second: numbers that moved without a frame, commands that were taken without one. */
   onHudTick(): void {
-    this.#withLive(({ attachment }) => this.#sendHud(attachment));
+    this.#withLive(({ attachment }) => {
+      this.#sendHud(attachment);
+      this.#desk.settle();
+    });
   }
 
   /** Once a second: what the run's status says, the ring's advisory words, a controller that became free. */
@@ -171,10 +177,10 @@ export class Channel {
     });
   }
 
-  /** Carries a command out. Throws {@link CommandError} when it cannot be. */
-  command(subscription: Subscription, command: ViewerCommand): void {
+  /** Carries a command out; see {@link ControlDesk.command}. */
+  command(subscription: Subscription, command: ViewerCommand, done: CommandDone): void {
     try {
-      this.#desk.command(subscription, command);
+      this.#desk.command(subscription, command, done);
     } catch (error) {
       if (!(error instanceof TelebridgeError)) throw error;
       this.#context.onFault(error);

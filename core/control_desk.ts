@@ -2,6 +2,7 @@
 
 import type { CommandName } from "../proto/wire.ts";
 import { type Attachment, RingCommand } from "./attachment.ts";
+import { Receipts } from "./receipts.ts";
 import type { Subscription } from "./subscription.ts";
 
 export interface ViewerCommand {
@@ -17,21 +18,27 @@ export class CommandError extends Error {
   override name = "CommandError";
 }
 
+/** Called once, when a command is done; `taken` is of commands that are events of the worker's (see Reply). */
+export type CommandDone = (taken?: boolean) => void;
+
 /** Input comes from one viewer at a time; commands from any that may give them. */
 export class ControlDesk {
   readonly #runId: string;
   readonly #onChange: () => void;
+  readonly #receipts: Receipts;
   #attachment: Attachment | null = null;
   #owner: Subscription | null = null;
   #paused = false;
 
-  constructor(runId: string, onChange: () => void) {
+  constructor(runId: string, nowMs: () => number, onChange: () => void) {
     this.#runId = runId;
+    this.#receipts = new Receipts(nowMs);
     this.#onChange = onChange;
   }
 
   /** Another segment is attached, or none; a pause ends with the segment that it was for. */
   follow(attachment: Attachment | null): void {
+    this.#receipts.giveUp();
     this.#attachment = attachment;
     this.#paused = false;
   }
@@ -65,25 +72,51 @@ export class ControlDesk {
     if (this.#owner === subscription) this.#setOwner(null);
   }
 
-  /** Carries a command out. Throws {@link CommandError} when it cannot be. */
-  command(subscription: Subscription, { command, code, value }: ViewerCommand): void {
-    if (command === "release-control") return this.leave(subscription);
+  /**
+   * Carries a command out. Throws {@link CommandError} when it cannot be. `done` is called at once, but for an event of
+   * the worker's: then when the worker has taken it, or is late.
+   */
+  command(
+    subscription: Subscription,
+    { command, code, value }: ViewerCommand,
+    done: CommandDone,
+  ): void {
+    if (command === "release-control") {
+      this.leave(subscription);
+      return done();
+    }
     const attachment = this.#attachment;
     if (attachment === null) throw new CommandError(`"${this.#runId}" is not running`);
     if (attachment.controller === null) {
       throw new CommandError(`"${this.#runId}": ${attachment.whyUncontrolled}`);
     }
     switch (command) {
-      case "pause":
-        return this.#setPaused(attachment, true);
-      case "resume":
-        return this.#setPaused(attachment, false);
       case "step":
-        return attachment.sendCommand(RingCommand.Step);
-      case "take-control":
-        return this.#setOwner(subscription);
+        return this.#sendCommand(attachment, RingCommand.Step, 0, done);
       case "worker":
-        return attachment.sendCommand(code!, value ?? 0);
+        return this.#sendCommand(attachment, code!, value ?? 0, done);
+      case "pause":
+      case "resume":
+        this.#setPaused(attachment, command === "pause");
+        break;
+      case "take-control":
+        this.#setOwner(subscription);
+    }
+    done();
+  }
+
+  #sendCommand(attachment: Attachment, code: number, value: number, done: CommandDone): void {
+    if (!attachment.sendCommand(code, value)) {
+      throw new CommandError(`"${this.#runId}" takes no input: its ring is full of it`);
+    }
+    this.#receipts.expect(attachment.controller!.inputs().written, done);
+  }
+
+  /** Asks the ring what the worker has taken, if anybody waits for that. To be called now and then. */
+  settle(): void {
+    const controller = this.#attachment?.controller ?? null;
+    if (controller !== null && this.#receipts.any) {
+      this.#receipts.settle(controller.inputs().taken);
     }
   }
 

@@ -183,18 +183,19 @@ export class Session {
 
   #command({ handle, body }: Message, access: Access): void {
     const command = parseCommand(body);
-    const reply: Reply = { id: command.id, ok: true };
+    const { id } = command;
+    const reply = (text: Omit<Reply, "id">) =>
+      this.#send(encodeJson(MessageType.Reply, handle, { id, ...text }));
     try {
       if (access !== "control") throw new CommandError("this token can watch, not touch");
       const watching = this.#watching.get(handle);
       if (watching === undefined) throw new CommandError(`nothing is watched as handle ${handle}`);
-      watching.channel.command(watching.subscription, command);
+      const done = (taken?: boolean) => reply({ ok: true, taken });
+      watching.channel.command(watching.subscription, command, done);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      reply.ok = false;
-      reply.error = error.message;
+      reply({ ok: false, error: error.message });
     }
-    this.#send(encodeJson(MessageType.Reply, handle, reply));
   }
 
   #input({ handle, body }: Message, access: Access): void {

@@ -10,6 +10,8 @@ import type { NativeSymbols } from "./symbols.ts";
 export class Controller implements Disposable {
   readonly #native: NativeSymbols;
   readonly #runId: string;
+  readonly #inputsHead = new BigUint64Array(1);
+  readonly #inputsTail = new BigUint64Array(1);
   #pointer: Deno.PointerObject | null;
 
   /** Throws EBUSY when another process is the run's controller. */
@@ -39,6 +41,13 @@ export class Controller implements Disposable {
       this.#native,
       this.#native.tele_controller_send_inputs(this.pointer, events, eventsCount),
     );
+  }
+
+  /** Input events written so far, and taken by the worker, both since the segment was made. */
+  inputs(): { written: number; taken: number } {
+    const { tele_controller_inputs } = this.#native;
+    check(this.#native, tele_controller_inputs(this.pointer, this.#inputsHead, this.#inputsTail));
+    return { written: Number(this.#inputsHead[0]), taken: Number(this.#inputsTail[0]) };
   }
 
   /** Tells the producer which frame was sampled last and how many were passed over. Advisory. */

@@ -60,6 +60,8 @@ export const symbols = {
   tele_controller_set_rate_max: { parameters: ["pointer", "u32"], result: "i32" },
   /** `int tele_controller_send_inputs(tele_controller *, const tele_input *, uint32_t events_count)` */
   tele_controller_send_inputs: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
+  /** `int tele_controller_inputs(tele_controller *, uint64_t *head, uint64_t *tail)` */
+  tele_controller_inputs: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
   /** `int tele_controller_set_sampled(tele_controller *, uint64_t tail, uint64_t frames_skipped)` */
   tele_controller_set_sampled: { parameters: ["pointer", "u64", "u64"], result: "i32" },
   /** `void tele_controller_close(tele_controller *)` */

@@ -110,5 +110,6 @@ export class RunModel {
     if (this.locked.value !== null) return this.say(this.locked.value);
     const reply = await this.client.command(command);
     if (!reply.ok) this.say(`Cannot ${command.replace("-", " ")}: ${reply.error}`);
+    else if (reply.taken === false) this.say("The worker has not taken it yet");
   }
 }

@@ -313,6 +313,9 @@ int tele_controller_set_rate_max(tele_controller *controller, uint32_t rate_max_
 /* Number of events written; the rest is dropped and counted, and the next event sent is a RELEASE_ALL. Events whose
  * t_ns is 0 get the time of now. */
 int tele_controller_send_inputs(tele_controller *controller, const tele_input *events, uint32_t events_count);
+/* Input events written so far, and taken by the worker, both counted since the segment was made: an event after which
+ * *head was N has been taken once *tail is N or more. A ring that lies has taken nothing. */
+int tele_controller_inputs(tele_controller *controller, uint64_t *head, uint64_t *tail);
 /* Tells the producer which frame was sampled last and how many were passed over (advisory). */
 int tele_controller_set_sampled(tele_controller *controller, uint64_t tail, uint64_t frames_skipped);
 /* Clears the control words, ends the lease, removes the socket. NULL is fine. */
@@ -323,14 +326,14 @@ void tele_controller_close(tele_controller *controller);
 typedef struct tele_hub tele_hub;
 
 typedef enum tele_hub_event_kind {
-  TELE_HUB_FRAME = 1,    /* a frame newer than armed for; the stream is disarmed */
-  TELE_HUB_CLOSED = 2,   /* the producer closed cleanly */
-  TELE_HUB_DEAD = 3,     /* the producer died */
-  TELE_HUB_FAULT = 4,    /* detail: errno; the segment was truncated or lies */
-  TELE_HUB_REPLACED = 5, /* the name leads to a newer segment */
-  TELE_HUB_POLLING = 6,  /* frames come without datagrams: another runtime directory; polling until they come */
-  TELE_HUB_PACKET = 7,   /* a video stream has packets: tele_stream_take() until it returns 0 */
-  TELE_HUB_ENCODER = 8,  /* a video stream opened or changed its encoder: tele_stream_status() tells which and why */
+  TELE_HUB_FRAME = 1,     /* a frame newer than armed for; the stream is disarmed */
+  TELE_HUB_CLOSED = 2,    /* the producer closed cleanly */
+  TELE_HUB_DEAD = 3,      /* the producer died */
+  TELE_HUB_FAULT = 4,     /* detail: errno; the segment was truncated or lies */
+  TELE_HUB_REPLACED = 5,  /* the name leads to a newer segment */
+  TELE_HUB_POLLING = 6,   /* frames come without datagrams: another runtime directory; polling until they come */
+  TELE_HUB_PACKET = 7,    /* a video stream has packets: tele_stream_take() until it returns 0 */
+  TELE_HUB_ENCODER = 8,   /* a video stream opened or changed its encoder: tele_stream_status() tells which and why */
   TELE_HUB_NO_ENCODER = 9 /* a video stream has no encoder left, detail: errno; nothing more comes from it */
 } tele_hub_event_kind;
 
@@ -403,16 +406,16 @@ typedef struct tele_stream_status {
   uint64_t packets;         /* queued */
   uint64_t packets_dropped; /* dropped with all that followed until the next keyframe, since nobody took them */
   uint64_t keyframes;
-  uint64_t bytes;           /* of packets queued */
-  uint64_t convert_ns;      /* time spent, in total */
+  uint64_t bytes;      /* of packets queued */
+  uint64_t convert_ns; /* time spent, in total */
   uint64_t encode_ns;
-  uint64_t decode_ns;       /* of a producer's H.264, for the JPEG output */
-  uint64_t last_frame;      /* number of the newest frame sampled */
-  uint32_t encoder;         /* tele_encoder_kind in use for H.264; AUTO while none is open */
-  uint32_t width, height;   /* of the newest frame sampled */
-  uint32_t bitrate_kbps;    /* what the encoder aims at; 0 for PASSED */
-  char encoder_name[32];    /* "x264 164", "OpenH264 2.3.1", "NVENC 12.1 on NVIDIA L4" */
-  char note[160];           /* why it is this one: what was passed over, or what failed */
+  uint64_t decode_ns;     /* of a producer's H.264, for the JPEG output */
+  uint64_t last_frame;    /* number of the newest frame sampled */
+  uint32_t encoder;       /* tele_encoder_kind in use for H.264; AUTO while none is open */
+  uint32_t width, height; /* of the newest frame sampled */
+  uint32_t bitrate_kbps;  /* what the encoder aims at; 0 for PASSED */
+  char encoder_name[32];  /* "x264 164", "OpenH264 2.3.1", "NVENC 12.1 on NVIDIA L4" */
+  char note[160];         /* why it is this one: what was passed over, or what failed */
 } tele_stream_status;
 
 typedef struct tele_stream tele_stream;

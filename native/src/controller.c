@@ -161,6 +161,11 @@ int tele_controller_send_inputs(tele_controller *controller, const tele_input *e
   return fault < 0 ? fault : written;
 }
 
+int tele_controller_inputs(tele_controller *controller, uint64_t *head, uint64_t *tail) {
+  input_counts(controller->reader->segment, head, tail);
+  return reader_fault(controller->reader);
+}
+
 void tele_controller_close(tele_controller *controller) {
   if (controller == NULL) return;
   segment *segment = controller->reader->segment;

@@ -19,4 +19,7 @@ void input_release(tele_controller *controller);
 /* Writes events into the ring; see tele_controller_send_inputs(). */
 int input_send(tele_controller *controller, const tele_input *events, uint32_t events_count);
 
+/* Events written and taken; see tele_controller_inputs(). */
+void input_counts(segment *segment, uint64_t *head, uint64_t *tail);
+
 #endif

@@ -41,3 +41,10 @@ int input_send(tele_controller *controller, const tele_input *events, uint32_t e
   }
   return (int)written;
 }
+
+void input_counts(segment *segment, uint64_t *head, uint64_t *tail) {
+  *head = atomic_load_explicit(&segment->input_head, memory_order_relaxed);
+  /* SYNC ring.input_tail: pairs with drain_inputs() in producer_controls.c */
+  uint64_t taken = atomic_load_explicit(&segment->input_tail, memory_order_acquire);
+  *tail = *head - taken > TELE_INPUT_EVENTS_MAX ? 0 : taken;
+}

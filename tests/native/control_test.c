@@ -231,6 +231,31 @@ static void a_full_input_ring_drops_counts_and_releases(void) {
   tele_producer_close(producer);
 }
 
+static void events_are_counted_as_written_and_as_taken(void) {
+  tele_producer *producer = open_producer(200, 4);
+  tele_reader *reader = open_reader();
+  tele_controller *controller = open_controller(reader);
+  const tele_input events[] = {key_event(4), key_event(5), key_event(6)};
+  uint64_t head = 7, tail = 7;
+  CHECK_EQ(tele_controller_inputs(controller, &head, &tail), 0);
+  CHECK(head == 0 && tail == 0);
+  CHECK_EQ(tele_controller_send_inputs(controller, events, 3), 3);
+  CHECK_EQ(tele_controller_inputs(controller, &head, &tail), 0);
+  CHECK(head == 3 && tail == 0);
+  /* The gate takes them too, for a worker that never asks for its input. */
+  CHECK_EQ(tele_producer_gate(producer, 0), 1);
+  CHECK_EQ(tele_controller_send_inputs(controller, events, 1), 1);
+  CHECK_EQ(tele_controller_inputs(controller, &head, &tail), 0);
+  CHECK(head == 4 && tail == 3);
+  tele_input event;
+  for (int i = 0; i < 4; i++) CHECK_EQ(tele_producer_next_input(producer, &event), 1);
+  CHECK_EQ(tele_controller_inputs(controller, &head, &tail), 0);
+  CHECK(head == 4 && tail == 4);
+  tele_controller_close(controller);
+  tele_reader_close(reader);
+  tele_producer_close(producer);
+}
+
 /* A worker that pauses and never asks for its input can be stepped for ever. */
 static void a_worker_that_ignores_input_can_be_stepped(void) {
   tele_producer *producer = open_producer(200, 4);
@@ -299,6 +324,8 @@ static void hostile_input_counters_are_ignored(void) {
   CHECK(fseek(file, TELE_OFFSET_INPUT_HEAD, SEEK_SET) == 0 && fwrite(&head, 8, 1, file) == 1 && fflush(file) == 0);
   CHECK(fseek(file, TELE_OFFSET_INPUT_TAIL, SEEK_SET) == 0 && fwrite(&tail, 8, 1, file) == 1 && fflush(file) == 0);
   CHECK_EQ(tele_controller_send_inputs(controller, &event, 1), 0);
+  CHECK_EQ(tele_controller_inputs(controller, &head, &tail), 0);
+  CHECK(head == 5 && tail == 0);
   tele_controller_close(controller);
   tele_reader_close(reader);
   tele_producer_close(producer);
@@ -312,6 +339,7 @@ static const test tests[] = {
     {"a run has one controller over all runtime directories", a_run_has_one_controller_over_all_runtime_directories},
     {"a step lets a paused worker go on once", a_step_lets_a_paused_worker_go_on_once},
     {"a full input ring drops, counts and releases", a_full_input_ring_drops_counts_and_releases},
+    {"events are counted as written and as taken", events_are_counted_as_written_and_as_taken},
     {"a worker that ignores input can be stepped", a_worker_that_ignores_input_can_be_stepped},
     {"the rate cap holds", the_rate_cap_holds},
     {"keyframes are asked for without a lease", keyframes_are_asked_for_without_a_lease},

@@ -169,3 +169,26 @@ Deno.test("life: runs are listed as they come and go, to every viewer, without a
   assert.equal(ended.reason, "finished");
   assert(ended.endedAtMs! >= ended.startedAtMs);
 });
+
+Deno.test("life: a command is acknowledged when the worker has taken it, and told of when it has not", async () => {
+  await using box = await TestBox.create();
+  const run = box.runId("late");
+  const producer = await TestProducer.start(box, planFor(run));
+  const serve = await Serve.start(box);
+  const client = await LiveClient.open(box, serve);
+  client.subscribe(1, run);
+  await client.framesCount(1);
+  assert.deepEqual(await client.command(1, { command: "step" }), { id: 1, ok: true, taken: true });
+  // A worker that hangs in a step takes nothing, until it goes on.
+  Deno.kill(producer.pid, "SIGSTOP");
+  const late = client.command(1, { command: "worker", code: 300, value: 0.5 });
+  assert((await client.command(1, { command: "pause" })).ok, "which the ring's word does at once");
+  Deno.kill(producer.pid, "SIGCONT");
+  assert.equal((await late).taken, true);
+  Deno.kill(producer.pid, "SIGSTOP");
+  const begunAtMs = performance.now();
+  assert.deepEqual(await client.command(1, { command: "step" }), { id: 4, ok: true, taken: false });
+  assert(performance.now() - begunAtMs >= 1_900);
+  Deno.kill(producer.pid, "SIGCONT");
+  await waitFor("all four events", () => producer.inputs.length === 4, () => producer.inputs);
+});

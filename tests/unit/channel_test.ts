@@ -8,6 +8,7 @@ import {
   InputKind,
   MessageType,
   PixelFormat,
+  type Reply,
   type StreamState,
 } from "../../proto/wire.ts";
 import { TestBox } from "../harness/box.ts";
@@ -16,6 +17,8 @@ import { sleep, waitFor } from "../harness/wait.ts";
 
 const SIDE = 8;
 const CAPACITY = 16;
+/** The input ring's. */
+const INPUT_EVENTS_MAX = 256;
 /** Long enough for several frames of anything that should not come to come. */
 const QUIET_MS = 150;
 
@@ -259,6 +262,46 @@ Deno.test("channel: the worker's own commands reach it with their value", async 
   viewer.command(1, { command: "worker", code: 300, value: 0.5 });
   const event = producer.nextInput()!;
   assert.deepEqual([event.kind, event.code, event.x], [InputKind.Command, 300, 0.5]);
+});
+
+Deno.test("channel: a command is acknowledged when the worker has taken it, by a frame or without one", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("taken");
+  using producer = open(core, run);
+  const viewer = core.viewer().subscribe(1, run);
+  await viewer.lane.state("live");
+  const replies = () => viewer.lane.bodies<Reply>(MessageType.Reply);
+  viewer.command(1, { command: "worker", code: 300 });
+  viewer.command(1, { command: "pause" });
+  publish(producer, 1);
+  await viewer.lane.frame(1);
+  assert.deepEqual(replies(), [{ id: 2, ok: true }], "before the worker looked");
+  while (producer.nextInput() !== null);
+  await waitFor("the worker's command", () => replies().length === 2, replies);
+  assert.deepEqual(replies()[1], { id: 1, ok: true, taken: true });
+  viewer.command(1, { command: "step" });
+  assert(producer.gate(0), "the gate takes it as well");
+  publish(producer, 2);
+  await viewer.lane.frame(2);
+  assert.deepEqual(replies()[2], { id: 3, ok: true, taken: true });
+});
+
+Deno.test("channel: a command that no worker takes is told of as such, and so is one without room", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("untaken");
+  const producer = open(core, run);
+  const viewer = core.viewer().subscribe(1, run);
+  await viewer.lane.state("live");
+  const replies = () => viewer.lane.bodies<Reply>(MessageType.Reply);
+  for (let event = 0; event < INPUT_EVENTS_MAX; event++) viewer.command(1, { command: "step" });
+  assert.deepEqual(replies(), []);
+  assert.match(viewer.command(1, { command: "step" }).error!, /ring is full/);
+  // The run's end answers what still waits.
+  producer[Symbol.dispose]();
+  await waitFor("all answers", () => replies().length === INPUT_EVENTS_MAX + 1, replies);
+  assert(replies().slice(1).every(({ ok, taken }) => ok && taken === false));
 });
 
 Deno.test("channel: who may only watch touches nothing", async () => {
