@@ -3,8 +3,8 @@
  * file, one row, and the conformance suite (tests/native/encoder_test.c), which runs on every row.
  *
  * For all of them: real time (no B-frames, no reordering, nothing held back: one picture in, one access unit out),
- * constant bitrate with a VBV of one frame, SPS and PPS in front of every IDR, Annex-B, BT.709 limited range in the VUI.
- * One thread at a time each. Failures are negative errnos with a text in error_message.
+ * constant bitrate with a VBV of one frame, SPS and PPS in front of every IDR, Annex-B, BT.709 limited range in the
+ * VUI. One thread at a time each. Failures are negative errnos with a text in error_message.
  */
 #ifndef TELE_ENCODER_H
 #define TELE_ENCODER_H
@@ -80,6 +80,13 @@ const encoder_probe *encoder_probe_of(const encoder_backend *backend);
  * into note why it is this one: "nvenc: no libcuda.so.1; x264 164". */
 int encoder_open(tele_encoder_kind kind, uint32_t failed, const encoder_config *config, encoder **made, char *note,
                  size_t note_bytes);
+
+/* For backends: -EINVAL with a text for a picture of another size, and for another size or nothing to aim at. */
+int encoder_check_picture(const encoder_config *config, const encoder_picture *picture);
+int encoder_check_reconfigure(const encoder_config *before, const encoder_config *after);
+
+/* For backends on the CPU: into how many slices, each with a thread of its own, a picture of this size is cut here. */
+uint32_t encoder_slices(uint32_t width, uint32_t height);
 
 /* Bits per second that look good at this size and rate, in kbit/s: the default when nobody says otherwise. */
 uint32_t encoder_default_kbps(uint32_t width, uint32_t height, uint32_t fps_mhz);

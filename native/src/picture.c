@@ -1,7 +1,5 @@
 #include "picture.h"
 
-#include "telebridge.h"
-
 bool format_is_raw(uint32_t format) { return format >= TELE_FORMAT_RGB8 && format <= TELE_FORMAT_I420; }
 
 bool format_is_known(uint32_t format) {
@@ -26,4 +24,10 @@ uint64_t picture_bytes(uint32_t format, uint32_t stride, uint32_t height) {
   if (format == TELE_FORMAT_NV12) return luma_bytes + stride * chroma_rows;
   if (format == TELE_FORMAT_I420) return luma_bytes + 2 * (((uint64_t)stride + 1) / 2) * chroma_rows;
   return luma_bytes;
+}
+
+bool picture_fits(const tele_slot_header *header) {
+  return header->width - 1 < PICTURE_SIDE_MAX && header->height - 1 < PICTURE_SIDE_MAX &&
+         header->stride >= picture_stride_min(header->format, header->width) && header->stride <= INT32_MAX &&
+         picture_bytes(header->format, header->stride, header->height) <= header->bytes;
 }

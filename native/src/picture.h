@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "telebridge.h"
+
 /* The largest width and height; also JPEG's limit. */
 #define PICTURE_SIDE_MAX 65535u
 
@@ -25,5 +27,8 @@ uint32_t picture_stride_min(uint32_t format, uint32_t width);
 
 /* Bytes of all planes of a raw format. */
 uint64_t picture_bytes(uint32_t format, uint32_t stride, uint32_t height);
+
+/* Whether sides, stride and bytes of a raw format's header agree, so that its picture lies inside the payload. */
+bool picture_fits(const tele_slot_header *header);
 
 #endif
