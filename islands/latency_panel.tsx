@@ -7,9 +7,11 @@ import type { RunModel } from "./run_model.ts";
 
 const STAGE_NAMES = {
   ring: ["Ring", "The worker stamped the frame → the server saw it"],
-  server: ["Server", "The server saw it → it was handed to the network"],
+  encode: ["Encode", "The server saw it → it was encoded; raw pictures are not"],
+  server: ["Server", "Seen or encoded → it was handed to the network"],
   wire: ["Wire", "Handed to the network → all of it was here"],
-  draw: ["Draw", "It was here → the drawing calls were done"],
+  decode: ["Decode", "All of it was here → it was a picture; raw ones are at once"],
+  draw: ["Draw", "It was a picture → the drawing calls were done, with any wait for its time"],
 } as const;
 
 export function LatencyPanel({ model }: { model: RunModel }) {

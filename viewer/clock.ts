@@ -52,6 +52,11 @@ export class ServerClock {
     return this.#best === null ? null : pageMs + this.#best.offsetMs;
   }
 
+  /** The page's clock when the server's shows `serverMs`, or null before the first answer. */
+  pageMsAt(serverMs: number): number | null {
+    return this.#best === null ? null : serverMs - this.#best.offsetMs;
+  }
+
   /** Round trip of the sample in use, ms. */
   get roundTripMs(): number | null {
     return this.#best?.roundTripMs ?? null;

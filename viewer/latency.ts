@@ -1,12 +1,13 @@
 /**
  * Step-to-pixels latency, measured on every frame and summed up over a sliding window.
  *
- * The path is cut where clocks are read: the worker stamps the frame, the server's hub sees it, the server hands it to
- * the transport, this worker has all of it, the drawing calls are done, the display's next frame begins.
+ * The path is cut where clocks are read: the worker stamps the frame, the server's hub sees it, its packet is encoded, the
+ * server hands it to the transport, this worker has all of it, the picture is decoded, the drawing calls are done, the
+ * display's next frame begins. Raw frames are neither encoded nor decoded: those stages have no samples then.
  */
 
 /** Consecutive parts of the path; `total` is the worker's stamp to drawn, `display` comes after it. */
-export const LATENCY_STAGES = ["ring", "server", "wire", "draw"] as const;
+export const LATENCY_STAGES = ["ring", "encode", "server", "wire", "decode", "draw"] as const;
 export type LatencyStage = typeof LATENCY_STAGES[number];
 export type LatencySeriesName = LatencyStage | "total" | "display";
 
@@ -26,8 +27,12 @@ const SAMPLES_MAX = 2_048;
 export interface FrameMoments {
   steppedAtMs: number;
   wokenAtMs: number;
+  /** null for raw frames. */
+  encodedAtMs: number | null;
   sentAtMs: number;
   receivedAtMs: number;
+  /** null for raw frames. */
+  decodedAtMs: number | null;
   drawnAtMs: number;
 }
 
@@ -68,21 +73,19 @@ export class LatencySeries {
 
 /** All series of one picture. */
 export class LatencyMeter {
-  readonly #series: Record<LatencySeriesName, LatencySeries> = {
-    ring: new LatencySeries(),
-    server: new LatencySeries(),
-    wire: new LatencySeries(),
-    draw: new LatencySeries(),
-    total: new LatencySeries(),
-    display: new LatencySeries(),
-  };
+  readonly #series: Readonly<Record<LatencySeriesName, LatencySeries>> = everySeries(() =>
+    new LatencySeries()
+  );
 
   addFrame(moments: FrameMoments, nowMs: number): void {
-    const { steppedAtMs, wokenAtMs, sentAtMs, receivedAtMs, drawnAtMs } = moments;
+    const { steppedAtMs, wokenAtMs, encodedAtMs, sentAtMs, receivedAtMs, decodedAtMs, drawnAtMs } =
+      moments;
     this.#series.ring.add(wokenAtMs - steppedAtMs, nowMs);
-    this.#series.server.add(sentAtMs - wokenAtMs, nowMs);
+    if (encodedAtMs !== null) this.#series.encode.add(encodedAtMs - wokenAtMs, nowMs);
+    this.#series.server.add(sentAtMs - (encodedAtMs ?? wokenAtMs), nowMs);
     this.#series.wire.add(receivedAtMs - sentAtMs, nowMs);
-    this.#series.draw.add(drawnAtMs - receivedAtMs, nowMs);
+    if (decodedAtMs !== null) this.#series.decode.add(decodedAtMs - receivedAtMs, nowMs);
+    this.#series.draw.add(drawnAtMs - (decodedAtMs ?? receivedAtMs), nowMs);
     this.#series.total.add(drawnAtMs - steppedAtMs, nowMs);
   }
 
@@ -96,14 +99,16 @@ export class LatencyMeter {
   }
 
   summary(nowMs: number): LatencySummary {
-    const of = (name: LatencySeriesName) => this.#series[name].figures(nowMs);
-    return {
-      ring: of("ring"),
-      server: of("server"),
-      wire: of("wire"),
-      draw: of("draw"),
-      total: of("total"),
-      display: of("display"),
-    };
+    return everySeries((name) => this.#series[name].figures(nowMs));
   }
+}
+
+function everySeries<Value>(
+  make: (name: LatencySeriesName) => Value,
+): Record<LatencySeriesName, Value> {
+  const names: LatencySeriesName[] = [...LATENCY_STAGES, "total", "display"];
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<
+    LatencySeriesName,
+    Value
+  >;
 }

@@ -1,6 +1,9 @@
 /**
  * Reads one media stream: frames go straight from the network into kept buffers ("bring your own buffer" reads), so
  * that a frame is copied once and nothing is left to collect.
+ *
+ * Each read crosses from the browser's network service, which costs more than the bytes. So a read takes what has come,
+ * into a buffer as large as the last message: as a rule a whole message, and nothing of the next.
  */
 
 import {
@@ -25,44 +28,65 @@ export async function readMedia(
   sink: MediaSink,
 ): Promise<void> {
   const reader = stream.getReader({ mode: "byob" });
-  let head: ArrayBuffer = new ArrayBuffer(HEAD_BYTES);
+  let buffer = pool.take(HEAD_BYTES);
+  let filledBytes = 0;
   while (true) {
-    const filledHead = await fill(reader, head, 0, HEAD_BYTES);
-    if (filledHead === null) return;
-    head = filledHead;
-    const view = new DataView(head);
-    const messageBytes = view.getUint32(0, true) + 4;
-    if (messageBytes < HEAD_BYTES || messageBytes > SERVER_MESSAGE_BYTES_MAX) {
-      throw new WireError(`a media stream announces a message of ${messageBytes} bytes`);
+    // Each read moves the buffer to the stream and back: the old one is detached.
+    const free = new Uint8Array(buffer, filledBytes);
+    const { value, done } = await reader.read(free);
+    if (done || value === undefined) {
+      if (filledBytes === 0) return;
+      throw new WireError(`a media stream ended within a message, ${filledBytes} bytes into it`);
     }
-    const isFrame = view.getUint8(4) === MessageType.Frame;
-    const buffer = isFrame ? pool.take(messageBytes) : new ArrayBuffer(messageBytes);
-    new Uint8Array(buffer).set(new Uint8Array(head));
-    const filled = await fill(reader, buffer, HEAD_BYTES, messageBytes);
-    if (filled === null) throw new WireError("a media stream ended within a message");
-    const bytes = new Uint8Array(filled, 0, messageBytes);
-    if (isFrame) sink.onFrame(bytes, performance.now());
-    else sink.onMessage(decodeMessage(bytes));
+    const receivedAtMs = performance.now();
+    buffer = value.buffer;
+    filledBytes += value.byteLength;
+    let messageBytes = messageBytesOf(buffer, filledBytes);
+    while (filledBytes >= messageBytes) {
+      // What lies behind the message is the beginning of the next.
+      const rest = new Uint8Array(buffer, messageBytes, filledBytes - messageBytes);
+      const next = pool.take(Math.max(messageBytes, rest.byteLength));
+      new Uint8Array(next).set(rest);
+      handOver(buffer, messageBytes, receivedAtMs, pool, sink);
+      buffer = next;
+      filledBytes = rest.byteLength;
+      messageBytes = messageBytesOf(buffer, filledBytes);
+    }
+    if (messageBytes > buffer.byteLength) buffer = enlarge(buffer, filledBytes, messageBytes, pool);
   }
 }
 
-/** Fills `buffer` from `begin` to `end`; null when the stream ended before its first byte came. */
-async function fill(
-  reader: ReadableStreamBYOBReader,
-  buffer: ArrayBuffer,
-  begin: number,
-  end: number,
-): Promise<ArrayBuffer | null> {
-  let offset = begin;
-  while (offset < end) {
-    // Each read moves the buffer to the stream and back: the old one is detached.
-    const { value, done } = await reader.read(new Uint8Array(buffer, offset, end - offset));
-    if (done || value === undefined) {
-      if (offset === begin) return null;
-      throw new WireError(`a media stream ended ${end - offset} bytes early`);
-    }
-    offset += value.byteLength;
-    buffer = value.buffer;
+/** Bytes of the message that the buffer begins with; those of a head while not even that is there. */
+function messageBytesOf(buffer: ArrayBuffer, filledBytes: number): number {
+  if (filledBytes < HEAD_BYTES) return HEAD_BYTES;
+  const messageBytes = new DataView(buffer).getUint32(0, true) + 4;
+  if (messageBytes < HEAD_BYTES || messageBytes > SERVER_MESSAGE_BYTES_MAX) {
+    throw new WireError(`a media stream announces a message of ${messageBytes} bytes`);
   }
-  return buffer;
+  return messageBytes;
+}
+
+function handOver(
+  buffer: ArrayBuffer,
+  messageBytes: number,
+  receivedAtMs: number,
+  pool: FramePool,
+  sink: MediaSink,
+): void {
+  const bytes = new Uint8Array(buffer, 0, messageBytes);
+  if (bytes[4] === MessageType.Frame) return sink.onFrame(bytes, receivedAtMs);
+  sink.onMessage(decodeMessage(bytes.slice()));
+  pool.give(buffer);
+}
+
+function enlarge(
+  buffer: ArrayBuffer,
+  filledBytes: number,
+  bytes: number,
+  pool: FramePool,
+): ArrayBuffer {
+  const larger = pool.take(bytes);
+  new Uint8Array(larger).set(new Uint8Array(buffer, 0, filledBytes));
+  pool.give(buffer);
+  return larger;
 }

@@ -1,13 +1,35 @@
-/** The picture of one run in the worker: subscription, presenter, renderer and the measurement of every frame. */
+/**
+ * The picture of one run in the worker: frames of its subscription go through the source mux and its pipelines to the
+ * presenter and the renderer, and observers are told where each frame is.
+ */
 
-import type { InputEvent, Message } from "../proto/wire.ts";
+import {
+  decodeFrameHeader,
+  HEAD_BYTES,
+  type InputEvent,
+  type Message,
+  MessageType,
+} from "../proto/wire.ts";
+import type { Abilities } from "./abilities.ts";
 import type { ServerClock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
+import type { DecodedFrame, ReceivedFrame } from "./decoded_frame.ts";
+import type { LeaseRegistry } from "./frame_lease.ts";
 import type { FramePool } from "./frame_pool.ts";
 import { LatencyMeter } from "./latency.ts";
-import type { FrameCounters, OpenViewer, PictureStatus, StreamSettings } from "./messages.ts";
+import type {
+  DecodingStatus,
+  FrameCounters,
+  OpenViewer,
+  PictureStatus,
+  StreamSettings,
+} from "./messages.ts";
+import type { PipelineSink, PipelineTools } from "./pipeline.ts";
+import { decodeBitmap, JpegPipeline } from "./pipeline_jpeg.ts";
+import { RawPipeline } from "./pipeline_raw.ts";
+import { browserDecoders, WebCodecsPipeline } from "./pipeline_webcodecs.ts";
 import { encodePng } from "./png.ts";
-import { Presenter, type ReceivedFrame } from "./presenter.ts";
+import { Presenter } from "./presenter.ts";
 import { RateMeter } from "./rate_meter.ts";
 import {
   chooseRenderer,
@@ -18,46 +40,96 @@ import {
 } from "./renderer.ts";
 import { Renderer2d } from "./renderer_2d.ts";
 import { RendererWebGl } from "./renderer_webgl.ts";
+import { SourceMux } from "./source_mux.ts";
 import { Subscription } from "./subscription.ts";
 
 const ACK_REPEAT_MS = 100;
+
+/** Told where each frame is; frames may be read during the call only. */
+export interface PictureObserver {
+  /** Another subscription begins. */
+  onBegin?(nowMs: number): void;
+  onReceived?(frame: ReceivedFrame): void;
+  /** It has become a picture. */
+  onDecoded?(frame: DecodedFrame): void;
+  /** Its drawing calls are done. */
+  onDrawn?(frame: DecodedFrame, drawnAtMs: number): void;
+}
 
 export class Picture {
   readonly subscription: Subscription;
   readonly choice: RendererChoice;
   readonly latency = new LatencyMeter();
+  readonly observers: PictureObserver[] = [];
   readonly #renderer: Renderer;
   readonly #presenter: Presenter;
+  readonly #mux: SourceMux;
   readonly #clock: ServerClock;
+  readonly #leases: LeaseRegistry = { live: 0, opened: 0 };
+  readonly #counters = { framesDropped: 0, restarts: 0, keyframeRequests: 0 };
   readonly #drawn = new RateMeter();
+  readonly #receivedBytes = new RateMeter();
+  #framesReceived = 0;
   #skippedByServer = 0;
   #displayRequested = false;
   #visible = true;
   #begunAtMs = 0;
+  #stayLive: boolean;
   drawError: string | null = null;
 
   constructor(
     options: NonNullable<OpenViewer["picture"]>,
+    abilities: Abilities,
     connection: Connection,
     clock: ServerClock,
     pool: FramePool,
   ) {
+    const { run, settings, canvas } = options;
     this.#clock = clock;
-    this.subscription = new Subscription(options.run, options.settings, connection);
+    this.#stayLive = settings.stayLive;
+    this.subscription = new Subscription(run, settings, abilities.accepts, connection);
     this.choice = chooseRenderer(options.forcedRenderer, probeWebGl());
     this.#renderer = this.choice.kind === "webgl"
-      ? new RendererWebGl(options.canvas, () => this.#presenter.redraw())
-      : new Renderer2d(options.canvas);
+      ? new RendererWebGl(canvas, () => this.#presenter.redraw())
+      : new Renderer2d(canvas);
     this.#presenter = new Presenter(this.#renderer, {
       nowMs: () => performance.now(),
-      pool,
-      onDrawn: (frame, drawnAtMs) => this.#measure(frame, drawnAtMs),
-      onDone: (frame) =>
-        this.subscription.ack(frame, this.#presenter.framesShown, performance.now()),
+      wakeAfter(delayMs, run) {
+        const timer = setTimeout(run, delayMs);
+        return () => clearTimeout(timer);
+      },
+      pageMsAt: (serverMs) => clock.pageMsAt(serverMs),
+      onDrawn: (frame, drawnAtMs) => this.#onDrawn(frame, drawnAtMs),
+      onDone: (frame) => this.#acknowledge(frame),
       onError: (message) => this.drawError = message,
     });
     this.#presenter.overlay = options.overlay;
-    this.#presenter.stayLive = options.settings.stayLive;
+    this.#presenter.stayLive = settings.stayLive;
+    this.#presenter.latencyMs = settings.latencyMs;
+    const nowMs = () => performance.now();
+    this.#mux = this.#createMux(
+      { pool, leases: this.#leases, counters: this.#counters, nowMs },
+      { acceleration: abilities.acceleration },
+    );
+  }
+
+  #createMux(tools: PipelineTools, preference: { acceleration: HardwareAcceleration }): SourceMux {
+    const sink: PipelineSink = {
+      onPicture: (frame) => {
+        for (const observer of this.observers) observer.onDecoded?.(frame);
+        this.#presenter.present(frame);
+      },
+      onDone: (frame) => this.#acknowledge(frame),
+      onError: (message) => this.drawError = message,
+      onKeyframeWanted: () => this.subscription.requestKeyframe(),
+    };
+    const makers = {
+      raw: (sink: PipelineSink) => new RawPipeline(tools, sink),
+      jpeg: (sink: PipelineSink) =>
+        new JpegPipeline(tools, sink, decodeBitmap, () => this.#stayLive),
+      h264: (sink: PipelineSink) => new WebCodecsPipeline(tools, sink, browserDecoders, preference),
+    };
+    return new SourceMux(makers, sink, tools.nowMs);
   }
 
   /** Asks for frames on a session that has just opened; a hidden page waits until it is seen. */
@@ -74,7 +146,8 @@ export class Picture {
   }
 
   set settings(settings: StreamSettings) {
-    this.#presenter.stayLive = settings.stayLive;
+    this.#stayLive = this.#presenter.stayLive = settings.stayLive;
+    this.#presenter.latencyMs = settings.latencyMs;
     this.subscription.settings = settings;
   }
 
@@ -88,17 +161,28 @@ export class Picture {
   }
 
   receive(message: Message): void {
-    if (this.subscription.owns(message.handle)) this.subscription.receive(message);
+    if (!this.subscription.owns(message.handle)) return;
+    const { epoch } = this.subscription;
+    this.subscription.receive(message);
+    if (message.type === MessageType.State && this.subscription.epoch !== epoch) {
+      this.#mux.forgetPosition();
+    }
   }
 
   receiveFrame(handle: number, bytes: Uint8Array<ArrayBuffer>, receivedAtMs: number): boolean {
     if (!this.subscription.owns(handle)) return false;
-    this.#presenter.receive(bytes, receivedAtMs);
+    const frame = { bytes, header: decodeFrameHeader(bytes.subarray(HEAD_BYTES)), receivedAtMs };
+    this.#framesReceived++;
+    this.#receivedBytes.add(receivedAtMs, bytes.byteLength);
+    for (const observer of this.observers) observer.onReceived?.(frame);
+    this.#mux.push(frame);
     return true;
   }
 
   /** To be called about ten times a second. */
   tick(nowMs: number): void {
+    this.#mux.tick(nowMs);
+    this.#renderer.tick();
     this.subscription.repeatAck(this.#presenter.framesShown, nowMs, ACK_REPEAT_MS);
   }
 
@@ -111,10 +195,12 @@ export class Picture {
   }
 
   get counters(): FrameCounters {
+    const { framesShown, framesReplaced } = this.#presenter;
+    const passedOver = framesReplaced + this.#mux.framesOvertaken + this.#counters.framesDropped;
     return {
-      received: this.#presenter.framesReceived,
-      shown: this.#presenter.framesShown,
-      skipped: this.#skippedByServer + this.#presenter.framesReplaced,
+      received: this.#framesReceived,
+      shown: framesShown,
+      skipped: this.#skippedByServer + passedOver,
     };
   }
 
@@ -124,6 +210,24 @@ export class Picture {
     const { width, height, format, frame, step, episode, reward } = header;
     const { overlayWidth, overlayHeight } = header;
     return { width, height, format, frame, step, episode, reward, overlayWidth, overlayHeight };
+  }
+
+  /** null while raw frames come. */
+  get decoding(): DecodingStatus | null {
+    const pipeline = this.#mux.active;
+    if (pipeline === null || pipeline.lane === "raw") return null;
+    const { codec, acceleration, framesPending } = pipeline;
+    const { restarts, keyframeRequests } = this.#counters;
+    return {
+      codec,
+      acceleration,
+      bitrateKbps: this.#receivedBytes.perSecond(performance.now()) * 8 / 1_000,
+      decoderQueue: framesPending,
+      presenterQueue: this.#presenter.framesWaiting,
+      leases: this.#leases.live,
+      restarts,
+      keyframeRequests,
+    };
   }
 
   /** The frame on the screen as a PNG of its own size. Throws when there is none. */
@@ -137,28 +241,44 @@ export class Picture {
   }
 
   #begin(): void {
+    // What a decoder still owes of the old subscription must not be acknowledged in the new one.
+    this.#mux.restart();
     this.#presenter.restart();
-    this.#skippedByServer = 0;
+    this.#framesReceived = this.#skippedByServer = this.#counters.framesDropped = 0;
     this.latency.reset();
     this.#begunAtMs = performance.now();
     this.subscription.begin();
+    for (const observer of this.observers) observer.onBegin?.(this.#begunAtMs);
   }
 
-  #measure({ header, receivedAtMs }: ReceivedFrame, drawnAtMs: number): void {
+  #acknowledge(frame: number): void {
+    this.subscription.ack(frame, this.#presenter.framesShown, performance.now());
+  }
+
+  #onDrawn(frame: DecodedFrame, drawnAtMs: number): void {
     this.drawError = null;
-    this.#skippedByServer = header.framesSkipped;
+    this.subscription.pictureShown();
+    this.#skippedByServer = frame.header.framesSkipped;
     this.#drawn.add(drawnAtMs);
+    this.#measure(frame, drawnAtMs);
+    for (const observer of this.observers) observer.onDrawn?.(frame, drawnAtMs);
+  }
+
+  #measure({ header, receivedAtMs, decodedAtMs }: DecodedFrame, drawnAtMs: number): void {
     const receivedServerMs = this.#clock.serverMsAt(receivedAtMs);
     const begunServerMs = this.#clock.serverMsAt(this.#begunAtMs);
     const steppedAtMs = Number(header.tMonoNs) / 1e6;
     // A frame from before this subscription is old because nobody had asked for it.
     if (receivedServerMs === null || steppedAtMs < begunServerMs!) return;
+    const offsetMs = receivedServerMs - receivedAtMs;
     this.latency.addFrame({
       steppedAtMs,
       wokenAtMs: Number(header.tWokenNs) / 1e6,
+      encodedAtMs: header.tEncodedNs === 0n ? null : Number(header.tEncodedNs) / 1e6,
       sentAtMs: Number(header.tSentNs) / 1e6,
       receivedAtMs: receivedServerMs,
-      drawnAtMs: receivedServerMs + drawnAtMs - receivedAtMs,
+      decodedAtMs: decodedAtMs === null ? null : decodedAtMs + offsetMs,
+      drawnAtMs: drawnAtMs + offsetMs,
     }, drawnAtMs);
     if (this.#displayRequested) return;
     this.#displayRequested = true;

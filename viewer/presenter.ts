@@ -1,87 +1,117 @@
 /**
- * Decides which frame is drawn, and draws it.
+ * Decides which frame is drawn when, and draws it.
  *
- * Live (the default): the newest wins. A frame that finds the worker idle is drawn at once. One that comes right behind
- * a draw may have a newer one behind it: it waits for the end of the tasks that are already due, and is replaced when a
- * newer one is among them; so at most one frame ever waits. Not live: every frame, in order, as it comes; the server
- * keeps few on their way.
+ * At once (latency 0, the default): the newest wins. A frame that finds the worker idle is drawn at once. One that comes
+ * right behind a draw may have a newer one behind it: it waits for the end of the tasks that are already due, and is
+ * replaced when a newer one is among them; so at most one frame ever waits. Not live: every frame, in order, as it
+ * comes; the server keeps few on their way.
+ *
+ * With a latency: each frame is drawn when it is so old, by the server's clock, so that motion is as even as it was in
+ * the run. Frames wait in order of that time, and one timer wakes for the first.
  */
 
-import {
-  decodeFrameHeader,
-  FRAME_PAYLOAD_OFFSET,
-  type FrameHeader,
-  HEAD_BYTES,
-} from "../proto/wire.ts";
-import type { FramePool } from "./frame_pool.ts";
-import { pictureBytes } from "./pixels.ts";
+import type { FrameHeader } from "../proto/wire.ts";
+import type { DecodedFrame } from "./decoded_frame.ts";
 import type { OverlaySettings, Renderer } from "./renderer.ts";
 
 /** A frame that comes sooner after a draw than this was already there while it went on. */
 const BEHIND_MS = 1;
-
-/** A frame message in memory of its own. */
-export interface ReceivedFrame {
-  bytes: Uint8Array<ArrayBuffer>;
-  header: FrameHeader;
-  receivedAtMs: number;
-}
+/**
+ * Frames that wait for their time, at most: a decoder may have no more pictures to lend. Beyond that the first is drawn
+ * before its time, so that a long latency becomes one that fits, and counted.
+ */
+const WAITING_MAX = 24;
 
 export interface PresenterOptions {
   /** The page's clock, ms. */
   nowMs(): number;
-  pool: FramePool;
+  /** Calls `run` after so long, once; returns what calls it off. */
+  wakeAfter(delayMs: number, run: () => void): () => void;
+  /** The page's clock when the server's CLOCK_MONOTONIC shows `serverMs`; null while that is not known. */
+  pageMsAt(serverMs: number): number | null;
   /** A new frame was drawn. */
-  onDrawn(frame: ReceivedFrame, drawnAtMs: number): void;
-  /** Nothing more will become of this frame or an older one: the server may send the next. */
+  onDrawn(frame: DecodedFrame, drawnAtMs: number): void;
+  /**
+   * The server may send the next: nothing more will become of this frame or an older one, or it waits for its time,
+   * which must not keep the server waiting.
+   */
   onDone(frame: number): void;
   /** A frame that cannot be drawn; the next one may. */
   onError(message: string): void;
 }
 
+interface WaitingFrame {
+  frame: DecodedFrame;
+  /** When it is to be drawn; -Infinity = as soon as the worker is idle. */
+  dueAtMs: number;
+  /** The server was told not to wait for it. */
+  isDone: boolean;
+}
+
 export class Presenter {
   readonly #options: PresenterOptions;
   readonly #turn = new MessageChannel();
-  #renderer: Renderer;
-  #waiting: ReceivedFrame | null = null;
-  #shown: ReceivedFrame | null = null;
+  readonly #renderer: Renderer;
+  /** In the order in which they are due. */
+  #waiting: WaitingFrame[] = [];
+  #callOff: (() => void) | null = null;
+  #shown: DecodedFrame | null = null;
   #drawEndedAtMs = -Infinity;
   overlay: OverlaySettings = { visible: true, opacity: 0.5 };
   stayLive = true;
-  framesReceived = 0;
+  #latencyMs = 0;
+  /** A turn was asked for: what waits is drawn when the tasks that are due now have run. */
+  #turnIsDue = false;
   framesShown = 0;
-  /** Frames that came and were replaced before they were drawn. */
+  /** Frames that were replaced before they were drawn. */
   framesReplaced = 0;
+  /** Frames drawn before their time, since too many waited. */
+  framesHurried = 0;
 
   constructor(renderer: Renderer, options: PresenterOptions) {
     this.#renderer = renderer;
     this.#options = options;
-    this.#turn.port1.onmessage = () => this.#drawWaiting();
+    this.#turn.port1.onmessage = () => {
+      this.#turnIsDue = false;
+      this.#drawDue();
+    };
   }
 
-  /** Takes a frame message and owns it from now on. */
-  receive(bytes: Uint8Array<ArrayBuffer>, receivedAtMs: number): void {
-    const header = decodeFrameHeader(bytes.subarray(HEAD_BYTES));
-    this.framesReceived++;
-    const turnIsDue = this.#waiting !== null;
-    if (this.#waiting !== null) {
-      this.framesReplaced++;
-      this.#giveBack(this.#waiting);
-    }
-    this.#waiting = { bytes, header, receivedAtMs };
+  /** Frames that waited by the old latency are due at once. */
+  set latencyMs(latencyMs: number) {
+    if (latencyMs === this.#latencyMs) return;
+    this.#latencyMs = latencyMs;
+    for (const waiting of this.#waiting) waiting.dueAtMs = -Infinity;
+    this.#drawDue();
+  }
+
+  /** Takes a role in the frame's lease, until it is drawn or replaced. */
+  present(frame: DecodedFrame): void {
+    frame.lease.take("presenter");
+    const dueAtMs = this.#dueAtMs(frame.header);
+    const mustWait = dueAtMs > this.#options.nowMs();
+    if (this.stayLive && !mustWait) this.#takeDue().forEach((waiting) => this.#replace(waiting));
+    this.#enqueue({ frame, dueAtMs, isDone: mustWait });
+    if (mustWait) return this.#waitForFirst(frame.header.frame);
     const behind = this.#options.nowMs() - this.#drawEndedAtMs < BEHIND_MS;
-    if (!this.stayLive || !(behind || turnIsDue)) this.#drawWaiting();
-    else if (!turnIsDue) this.#turn.port2.postMessage(null);
+    if (!this.stayLive || !(behind || this.#turnIsDue)) return this.#drawDue();
+    if (this.#turnIsDue) return;
+    this.#turnIsDue = true;
+    this.#turn.port2.postMessage(null);
   }
 
   /** The frame on the screen. */
-  get shown(): ReceivedFrame | null {
+  get shown(): DecodedFrame | null {
     return this.#shown;
+  }
+
+  get framesWaiting(): number {
+    return this.#waiting.length;
   }
 
   /** Draws the shown frame again: a setting changed, or the graphics context is back. */
   redraw(overlay: OverlaySettings = this.overlay): void {
-    if (this.#shown !== null) this.#draw(this.#shown, overlay);
+    if (this.#shown !== null && !this.#renderer.contextLost) this.#draw(this.#shown, overlay);
   }
 
   /** Pixels of the shown frame as the renderer draws it, with or without its overlay. */
@@ -95,22 +125,71 @@ export class Presenter {
 
   /** Starts counting anew: another subscription. The last picture stays on the screen. */
   restart(): void {
-    if (this.#waiting !== null) this.#giveBack(this.#waiting);
-    this.#waiting = null;
-    this.framesReceived = this.framesShown = this.framesReplaced = 0;
+    for (const { frame } of this.#waiting.splice(0)) frame.lease.release("presenter");
+    this.#wake();
+    this.framesShown = this.framesReplaced = this.framesHurried = 0;
   }
 
   /** No frame comes any more. */
   close(): void {
     this.restart();
+    this.#shown?.lease.release("cache");
+    this.#shown = null;
     this.#turn.port1.close();
   }
 
-  #drawWaiting(): void {
-    const frame = this.#waiting;
-    if (frame === null) return;
-    this.#waiting = null;
-    const frameNumber = frame.header.frame;
+  #dueAtMs({ tMonoNs }: FrameHeader): number {
+    if (this.#latencyMs === 0) return -Infinity;
+    return this.#options.pageMsAt(Number(tMonoNs) / 1e6 + this.#latencyMs) ?? -Infinity;
+  }
+
+  #waitForFirst(frameDone: number): void {
+    this.#options.onDone(frameDone);
+    if (this.#waiting.length > WAITING_MAX) {
+      this.framesHurried++;
+      this.#show(this.#waiting.shift()!);
+    }
+    this.#wake();
+  }
+
+  /** A new producer's clock may bring a frame that is due before those that wait. */
+  #enqueue(entry: WaitingFrame): void {
+    const later = this.#waiting.findIndex((waiting) => waiting.dueAtMs > entry.dueAtMs);
+    this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, entry);
+  }
+
+  /** Sets the one timer to the first frame's time; none while no frame waits. */
+  #wake(): void {
+    this.#callOff?.();
+    this.#callOff = null;
+    const first = this.#waiting[0];
+    if (first === undefined || this.#turnIsDue) return;
+    const delayMs = Math.max(0, first.dueAtMs - this.#options.nowMs());
+    this.#callOff = this.#options.wakeAfter(delayMs, () => this.#drawDue());
+  }
+
+  #takeDue(): WaitingFrame[] {
+    const nowMs = this.#options.nowMs();
+    const later = this.#waiting.findIndex(({ dueAtMs }) => dueAtMs > nowMs);
+    return this.#waiting.splice(0, later < 0 ? this.#waiting.length : later);
+  }
+
+  /** Draws what is due: the newest of it, or all of it where every frame counts. */
+  #drawDue(): void {
+    const due = this.#takeDue();
+    due.forEach((waiting, index) => {
+      if (this.stayLive && index < due.length - 1) this.#replace(waiting);
+      else this.#show(waiting);
+    });
+    this.#wake();
+  }
+
+  #replace({ frame }: WaitingFrame): void {
+    this.framesReplaced++;
+    frame.lease.release("presenter");
+  }
+
+  #show({ frame, isDone }: WaitingFrame): void {
     if (this.#renderer.contextLost) {
       // Drawn when the context is back, unless a newer one has come by then.
       this.#keep(frame);
@@ -118,45 +197,25 @@ export class Presenter {
       this.framesShown++;
       this.#keep(frame);
       this.#options.onDrawn(frame, this.#options.nowMs());
-    } else this.#giveBack(frame);
+    }
+    frame.lease.release("presenter");
     this.#drawEndedAtMs = this.#options.nowMs();
-    this.#options.onDone(frameNumber);
+    if (!isDone) this.#options.onDone(frame.header.frame);
   }
 
-  #keep(frame: ReceivedFrame): void {
-    if (this.#shown !== null) this.#giveBack(this.#shown);
+  #keep(frame: DecodedFrame): void {
+    this.#shown?.lease.release("cache");
+    frame.lease.take("cache");
     this.#shown = frame;
   }
 
-  #draw({ bytes, header }: ReceivedFrame, overlay: OverlaySettings): boolean {
+  #draw(frame: DecodedFrame, overlay: OverlaySettings): boolean {
     try {
-      checkGeometry(header);
-      this.#renderer.draw(header, bytes.subarray(FRAME_PAYLOAD_OFFSET), overlay);
+      this.#renderer.draw(frame, overlay);
       return true;
     } catch (error) {
       this.#options.onError((error as Error).message);
       return false;
     }
-  }
-
-  #giveBack(frame: ReceivedFrame): void {
-    this.#options.pool.give(frame.bytes.buffer);
-  }
-}
-
-/** Bounds the picture and its overlay against the payload. */
-function checkGeometry(header: FrameHeader): void {
-  const { width, height, stride, overlayWidth, overlayHeight, overlayBytes } = header;
-  const neededBytes = pictureBytes(header);
-  if (width === 0 || height === 0 || neededBytes > header.payloadBytes) {
-    throw new Error(
-      `frame ${header.frame} is damaged: ${width} × ${height} with rows of ${stride} bytes need ${neededBytes} bytes, ` +
-        `it has ${header.payloadBytes}`,
-    );
-  }
-  if (overlayWidth * overlayHeight > overlayBytes) {
-    throw new Error(
-      `frame ${header.frame} is damaged: an overlay of ${overlayWidth} × ${overlayHeight} cells has ${overlayBytes} bytes`,
-    );
   }
 }

@@ -1,23 +1,29 @@
-/** Events per second over the last second. */
+/** Events of the last second, and what they amount to. */
 
 const WINDOW_MS = 1_000;
 const EVENTS_MAX = 1_024;
 
 export class RateMeter {
   readonly #atMs = new Float64Array(EVENTS_MAX);
+  readonly #amounts = new Float64Array(EVENTS_MAX);
   #added = 0;
 
-  add(nowMs: number): void {
-    this.#atMs[this.#added++ % EVENTS_MAX] = nowMs;
+  /** `amount` is whatever is to be summed up, bytes perhaps. */
+  add(nowMs: number, amount = 1): void {
+    const index = this.#added++ % EVENTS_MAX;
+    this.#atMs[index] = nowMs;
+    this.#amounts[index] = amount;
   }
 
+  /** Sum of the amounts of the second that ends at `nowMs`: the number of events where none was given. */
   perSecond(nowMs: number): number {
     const kept = Math.min(this.#added, EVENTS_MAX);
-    let events = 0;
-    while (events < kept) {
-      if (nowMs - this.#atMs[(this.#added - 1 - events) % EVENTS_MAX]! > WINDOW_MS) break;
-      events++;
+    let sum = 0;
+    for (let back = 1; back <= kept; back++) {
+      const index = (this.#added - back) % EVENTS_MAX;
+      if (nowMs - this.#atMs[index]! > WINDOW_MS) break;
+      sum += this.#amounts[index]!;
     }
-    return events * 1_000 / WINDOW_MS;
+    return sum;
   }
 }

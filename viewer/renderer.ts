@@ -1,6 +1,6 @@
 /** What both renderers do, and which of them draws. */
 
-import type { FrameHeader } from "../proto/wire.ts";
+import type { DecodedFrame } from "./decoded_frame.ts";
 
 export type RendererKind = "webgl" | "2d";
 
@@ -13,8 +13,10 @@ export interface OverlaySettings {
 /** Draws on a canvas whose size becomes the picture's own, so that what it shows is exact; the page scales it. */
 export interface Renderer {
   readonly kind: RendererKind;
-  /** Draws a frame. `payload` is only read during the call. Throws on a picture that cannot be drawn. */
-  draw(header: FrameHeader, payload: Uint8Array<ArrayBuffer>, overlay: OverlaySettings): void;
+  /** Draws a frame, and takes a role in its lease if it is read after the call. Throws when it cannot be drawn. */
+  draw(frame: DecodedFrame, overlay: OverlaySettings): void;
+  /** Lets go of frames that are not read any more; to be called about ten times a second. */
+  tick(): void;
   /** Reads the drawn picture back: RGBA rows from the top. Null while the context is lost. */
   readPixels(): Uint8Array<ArrayBuffer> | null;
   /** True while the graphics context is lost: nothing can be drawn. */

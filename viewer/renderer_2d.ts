@@ -1,8 +1,11 @@
-/** Draws by the 2D canvas: the picture is converted on the CPU and put as it is. For machines without a real GPU. */
+/**
+ * Draws by the 2D canvas, for machines without a real GPU: raw pictures are converted on the CPU and put as they are,
+ * decoded ones are drawn by the browser. Either is read when the call returns, so no lease is held.
+ */
 
-import type { FrameHeader } from "../proto/wire.ts";
+import type { DecodedFrame } from "./decoded_frame.ts";
 import { heatColours } from "./heat_map.ts";
-import { toRgba } from "./pixels.ts";
+import { type RawPicture, toRgba } from "./pixels.ts";
 import type { OverlaySettings, Renderer } from "./renderer.ts";
 
 export class Renderer2d implements Renderer {
@@ -27,36 +30,42 @@ export class Renderer2d implements Renderer {
     return this.#context.isContextLost();
   }
 
-  draw(header: FrameHeader, payload: Uint8Array<ArrayBuffer>, overlay: OverlaySettings): void {
-    const { width, height } = header;
-    if (this.#picture.width !== width || this.#picture.height !== height) {
-      this.#picture = new ImageData(width, height);
-    }
+  draw(frame: DecodedFrame, overlay: OverlaySettings): void {
+    const { width, height } = frame.header;
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       this.#canvas.width = width;
       this.#canvas.height = height;
+      // A canvas of a new size has forgotten its settings.
+      this.#context.imageSmoothingEnabled = false;
     }
-    toRgba(header, payload, new Uint32Array(this.#picture.data.buffer));
-    this.#context.putImageData(this.#picture, 0, 0);
-    if (overlay.visible && header.overlayWidth > 0) this.#drawOverlay(header, payload, overlay);
+    const { picture } = frame;
+    if (picture.kind === "raw") this.#putRaw(frame.header, picture.payload);
+    // Odd sizes were coded with one column or row more: that is cut off.
+    else this.#context.drawImage(picture.image, 0, 0, width, height, 0, 0, width, height);
+    if (overlay.visible && frame.overlay.byteLength > 0) this.#drawOverlay(frame, overlay);
   }
 
-  #drawOverlay(
-    { width, height, overlayWidth, overlayHeight, overlayOffset }: FrameHeader,
-    payload: Uint8Array<ArrayBuffer>,
-    { opacity }: OverlaySettings,
-  ): void {
+  tick(): void {}
+
+  #putRaw(picture: RawPicture, payload: Uint8Array<ArrayBuffer>): void {
+    const { width, height } = picture;
+    if (this.#picture.width !== width || this.#picture.height !== height) {
+      this.#picture = new ImageData(width, height);
+    }
+    toRgba(picture, payload, new Uint32Array(this.#picture.data.buffer));
+    this.#context.putImageData(this.#picture, 0, 0);
+  }
+
+  #drawOverlay({ header, overlay: cells }: DecodedFrame, { opacity }: OverlaySettings): void {
+    const { width, height, overlayWidth, overlayHeight } = header;
     if (this.#overlay.width !== overlayWidth || this.#overlay.height !== overlayHeight) {
       this.#overlay = new ImageData(overlayWidth, overlayHeight);
       this.#overlayCanvas.width = overlayWidth;
       this.#overlayCanvas.height = overlayHeight;
     }
     const words = new Uint32Array(this.#overlay.data.buffer);
-    for (let cell = 0; cell < words.length; cell++) {
-      words[cell] = this.#colours[payload[overlayOffset + cell]!]!;
-    }
+    for (let cell = 0; cell < words.length; cell++) words[cell] = this.#colours[cells[cell]!]!;
     this.#overlayContext.putImageData(this.#overlay, 0, 0);
-    this.#context.imageSmoothingEnabled = false;
     this.#context.globalAlpha = opacity;
     this.#context.drawImage(this.#overlayCanvas, 0, 0, width, height);
     this.#context.globalAlpha = 1;

@@ -1,11 +1,15 @@
-/** Draws by WebGL 2: one texture that stays, updated in place, converted by one shader. */
+/**
+ * Draws by WebGL 2. A raw payload lies in one texture that stays, updated in place, and is converted by the shader; a
+ * decoded picture is handed to the device as it is, and its lease held until the device has read it.
+ */
 
 import * as twgl from "twgl.js";
-import type { FrameHeader } from "../proto/wire.ts";
+import type { DecodedFrame } from "./decoded_frame.ts";
+import { GpuHold } from "./gpu_hold.ts";
 import { heatColours } from "./heat_map.ts";
 import { chromaStride, pictureBytes } from "./pixels.ts";
 import type { OverlaySettings, Renderer } from "./renderer.ts";
-import { FRAGMENT_SHADER, VERTEX_SHADER } from "./shaders.ts";
+import { FORMAT_DECODED, FRAGMENT_SHADER, VERTEX_SHADER } from "./shaders.ts";
 
 /** Texels of four bytes in a row of the payload's texture: any WebGL 2 device has as many (MAX_TEXTURE_SIZE). */
 const PAYLOAD_WIDTH = 2048;
@@ -16,6 +20,7 @@ interface GpuObjects {
   triangle: twgl.BufferInfo;
   payload: WebGLTexture;
   payloadRows: number;
+  decoded: WebGLTexture;
   heat: WebGLTexture;
   heatSize: [width: number, height: number];
   heatColours: WebGLTexture;
@@ -25,6 +30,7 @@ export class RendererWebGl implements Renderer {
   readonly kind = "webgl";
   readonly #canvas: OffscreenCanvas;
   readonly #gl: WebGL2RenderingContext;
+  readonly #hold: GpuHold;
   #objects: GpuObjects;
   readonly #lastWord = new Uint8Array(4);
 
@@ -34,9 +40,13 @@ export class RendererWebGl implements Renderer {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false });
     if (gl === null) throw new Error("this browser gives no WebGL 2 context to a worker");
     this.#gl = gl;
+    this.#hold = new GpuHold(gl);
     this.#objects = createObjects(gl);
     // Without preventDefault the browser never restores the context.
-    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault();
+      this.#hold.releaseAll();
+    });
     canvas.addEventListener("webglcontextrestored", () => {
       this.#objects = createObjects(gl);
       onRestored();
@@ -47,17 +57,20 @@ export class RendererWebGl implements Renderer {
     return this.#gl.isContextLost();
   }
 
-  draw(header: FrameHeader, payload: Uint8Array<ArrayBuffer>, overlay: OverlaySettings): void {
+  draw(frame: DecodedFrame, overlay: OverlaySettings): void {
     const gl = this.#gl;
     if (gl.isContextLost()) return;
+    const { header, picture } = frame;
     const { width, height } = header;
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       this.#canvas.width = width;
       this.#canvas.height = height;
     }
-    this.#uploadPicture(payload.subarray(0, pictureBytes(header)));
-    const withOverlay = overlay.visible && header.overlayWidth > 0;
-    if (withOverlay) this.#uploadOverlay(header, payload);
+    const isRaw = picture.kind === "raw";
+    if (isRaw) this.#uploadPicture(picture.payload.subarray(0, pictureBytes(header)));
+    else this.#uploadDecoded(picture.image);
+    const withOverlay = overlay.visible && frame.overlay.byteLength > 0;
+    if (withOverlay) this.#uploadOverlay(frame);
 
     const { program, triangle, heatSize } = this.#objects;
     gl.viewport(0, 0, width, height);
@@ -66,7 +79,8 @@ export class RendererWebGl implements Renderer {
     twgl.setUniforms(program, {
       u_payload: this.#objects.payload,
       u_payloadWidth: PAYLOAD_WIDTH,
-      u_format: header.format,
+      u_decoded: this.#objects.decoded,
+      u_format: isRaw ? header.format : FORMAT_DECODED,
       u_stride: header.stride,
       u_chromaStride: chromaStride(header),
       u_size: [width, height],
@@ -76,8 +90,20 @@ export class RendererWebGl implements Renderer {
       u_heatOpacity: withOverlay ? overlay.opacity : 0,
     });
     twgl.drawBufferInfo(gl, triangle);
+    // A raw payload was copied by its upload.
+    if (!isRaw) this.#hold.hold(frame.lease);
     // The worker's next task may be far away: hand the commands to the GPU now.
     gl.flush();
+  }
+
+  tick(): void {
+    this.#hold.poll();
+  }
+
+  #uploadDecoded(image: TexImageSource): void {
+    const gl = this.#gl;
+    gl.bindTexture(gl.TEXTURE_2D, this.#objects.decoded);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, image);
   }
 
   #uploadPicture(bytes: Uint8Array<ArrayBuffer>): void {
@@ -129,12 +155,9 @@ export class RendererWebGl implements Renderer {
     gl.texSubImage2D(gl.TEXTURE_2D, 0, x, y, width, height, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
   }
 
-  #uploadOverlay(
-    { overlayWidth, overlayHeight, overlayOffset }: FrameHeader,
-    payload: Uint8Array<ArrayBuffer>,
-  ): void {
+  #uploadOverlay({ header, overlay: cells }: DecodedFrame): void {
     const gl = this.#gl;
-    const cells = payload.subarray(overlayOffset, overlayOffset + overlayWidth * overlayHeight);
+    const { overlayWidth, overlayHeight } = header;
     const [width, height] = this.#objects.heatSize;
     gl.bindTexture(gl.TEXTURE_2D, this.#objects.heat);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
@@ -191,6 +214,7 @@ function createObjects(gl: WebGL2RenderingContext): GpuObjects {
     }),
     payload: twgl.createTexture(gl, { ...nearest, width: PAYLOAD_WIDTH, height: 1 }),
     payloadRows: 1,
+    decoded: twgl.createTexture(gl, { ...nearest, width: 1, height: 1 }),
     heat: twgl.createTexture(gl, { ...nearest, width: 1, height: 1, internalFormat: gl.R8 }),
     heatSize: [1, 1],
     heatColours: twgl.createTexture(gl, { ...nearest, width: 256, height: 1, src: heatColours() }),

@@ -9,12 +9,16 @@ void main() {
   gl_Position = vec4(position, 0, 1);
 }`;
 
-/** Format numbers are the ring's (proto/wire.ts, PixelFormat); the matrix is that of pixels.ts. */
+/** `u_format` of a picture that a decoder has made RGBA already. */
+export const FORMAT_DECODED = 0;
+
+/** Other format numbers are the ring's (proto/wire.ts, PixelFormat); the matrix is that of pixels.ts. */
 export const FRAGMENT_SHADER = `#version 300 es
 precision highp float;
 precision highp int;
 uniform sampler2D u_payload;
 uniform int u_payloadWidth; // texels
+uniform sampler2D u_decoded;
 uniform int u_format;
 uniform int u_stride;       // bytes per row of plane 0
 uniform int u_chromaStride; // bytes per row of the chroma planes
@@ -44,6 +48,7 @@ vec3 fromYuv(float y, float u, float v) {
 }
 
 vec3 pictureAt(ivec2 at) {
+  if (u_format == ${FORMAT_DECODED}) return texelFetch(u_decoded, at, 0).rgb;
   int row = at.y * u_stride;
   if (u_format == 1) {
     int o = row + at.x * 3;

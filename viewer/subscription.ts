@@ -4,18 +4,24 @@ import {
   type CommandName,
   decodeHud,
   decodeJson,
+  type Display,
   encodeAck,
   encodeBinary,
+  encodeDisplay,
   encodeInputs,
   encodeJson,
   type HudValues,
   INPUT_EVENTS_PER_MESSAGE_MAX,
   type InputEvent,
+  type LaneKind,
   type Message,
   MessageType,
   type StreamState,
+  type Subscribe,
+  type ViewerReport,
 } from "../proto/wire.ts";
 import type { Connection } from "./connection.ts";
+import { createInputGate, openInputGate, passInput } from "./input_gate.ts";
 import type { StreamSettings } from "./messages.ts";
 
 const HANDLE_MAX = 0xffff;
@@ -23,8 +29,11 @@ const NOTHING = new Uint8Array(0);
 
 export class Subscription {
   readonly run: string;
-  readonly #connection: Connection;
+  readonly #connection: Pick<Connection, "send" | "sendUnreliable">;
+  readonly #inputGate = createInputGate();
   #settings: StreamSettings;
+  /** Lanes that this page can draw. */
+  readonly #accepts: LaneKind[];
   /** 0 while not subscribed. Each subscription has a new one, so that late messages of an old one are told apart. */
   #handle = 0;
   #handlesUsed = 0;
@@ -36,9 +45,15 @@ export class Subscription {
   state: StreamState | null = null;
   hud: HudValues | null = null;
 
-  constructor(run: string, settings: StreamSettings, connection: Connection) {
+  constructor(
+    run: string,
+    settings: StreamSettings,
+    accepts: LaneKind[],
+    connection: Pick<Connection, "send" | "sendUnreliable">,
+  ) {
     this.run = run;
     this.#settings = settings;
+    this.#accepts = accepts;
     this.#connection = connection;
   }
 
@@ -69,9 +84,16 @@ export class Subscription {
     this.state = null;
   }
 
+  /** The server hears of what concerns it; the rest is the presenter's and the display's. */
   set settings(settings: StreamSettings) {
+    const before = JSON.stringify(this.#subscribe());
     this.#settings = settings;
-    if (this.active) this.#sendSubscribe();
+    if (this.active && JSON.stringify(this.#subscribe()) !== before) this.#sendSubscribe();
+  }
+
+  /** The producer whose numbers come; null until the server has told. */
+  get epoch(): string | null {
+    return this.#epoch;
   }
 
   /** Nothing more becomes of frames up to `frame`; `framesShown` were drawn so far. */
@@ -93,7 +115,31 @@ export class Subscription {
   }
 
   input(events: InputEvent[]): void {
+    if (this.active) this.#sendInput(passInput(this.#inputGate, events));
+  }
+
+  /** A picture is there: input has a meaning from now on. */
+  pictureShown(): void {
+    if (!this.#inputGate.isOpen && this.active) this.#sendInput(openInputGate(this.#inputGate));
+  }
+
+  requestKeyframe(): void {
     if (!this.active) return;
+    this.#connection.send(encodeBinary(MessageType.KeyframeRequest, this.#handle, NOTHING));
+  }
+
+  /** Tells when the display takes pictures. */
+  sendDisplay(display: Display): void {
+    if (this.active) this.#connection.sendUnreliable(encodeDisplay(this.#handle, display));
+  }
+
+  sendReport(report: ViewerReport): void {
+    if (this.active) {
+      this.#connection.send(encodeJson(MessageType.Report, this.#handle, report));
+    }
+  }
+
+  #sendInput(events: InputEvent[]): void {
     for (let begin = 0; begin < events.length; begin += INPUT_EVENTS_PER_MESSAGE_MAX) {
       const batch = events.slice(begin, begin + INPUT_EVENTS_PER_MESSAGE_MAX);
       this.#connection.send(encodeInputs(this.#handle, batch));
@@ -115,9 +161,12 @@ export class Subscription {
     }
   }
 
-  #sendSubscribe(): void {
+  #subscribe(): Subscribe {
     const { fpsMax, everyNth, stayLive, lane } = this.#settings;
-    const body = { run: this.run, fpsMax, everyNth, stayLive, lane, accepts: ["raw"] };
-    this.#connection.send(encodeJson(MessageType.Subscribe, this.#handle, body));
+    return { run: this.run, fpsMax, everyNth, stayLive, lane, accepts: this.#accepts };
+  }
+
+  #sendSubscribe(): void {
+    this.#connection.send(encodeJson(MessageType.Subscribe, this.#handle, this.#subscribe()));
   }
 }

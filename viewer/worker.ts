@@ -7,6 +7,7 @@ import {
   type Reply,
   type RunSummary,
 } from "../proto/wire.ts";
+import { type Abilities, probeAbilities } from "./abilities.ts";
 import { ServerClock } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import { FramePool } from "./frame_pool.ts";
@@ -19,7 +20,9 @@ import { workerScope } from "./worker_scope.ts";
 /** Numbers on the page change ten times a second: faster cannot be read. */
 const STATUS_MS = 100;
 
-function startViewer(options: OpenViewer): (message: PageMessage) => void {
+type MessageHandler = (message: PageMessage) => void;
+
+function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler {
   const pool = new FramePool();
   const clock = new ServerClock();
   const noLatency = new LatencyMeter().summary(0);
@@ -48,7 +51,7 @@ function startViewer(options: OpenViewer): (message: PageMessage) => void {
   });
   const picture = options.picture === null
     ? null
-    : new Picture(options.picture, connection, clock, pool);
+    : new Picture(options.picture, abilities, connection, clock, pool);
 
   function postRuns(runs: RunSummary[]): void {
     workerScope.postMessage({ kind: "runs", runs });
@@ -66,7 +69,7 @@ function startViewer(options: OpenViewer): (message: PageMessage) => void {
       latency: picture?.latency.summary(nowMs) ?? noLatency,
       roundTripMs: clock.roundTripMs,
       renderer: picture && { ...picture.choice, contextLost: picture.contextLost },
-      decoding: null,
+      decoding: picture?.decoding ?? null,
       health: { janks: 0, stalls: 0, warning: null, warningForMs: 0 },
       displayPeriodMs: null,
       drawError: picture?.drawError ?? null,
@@ -118,8 +121,10 @@ function startViewer(options: OpenViewer): (message: PageMessage) => void {
   };
 }
 
-let handle: ((message: PageMessage) => void) | null = null;
+/** Messages that come while the abilities are probed wait for the viewer. */
+let viewer: Promise<MessageHandler> | null = null;
 workerScope.onmessage = ({ data }) => {
-  if (data.kind === "open") handle ??= startViewer(data);
-  else handle?.(data);
+  if (data.kind === "open") {
+    viewer ??= probeAbilities(globalThis).then((abilities) => startViewer(data, abilities));
+  } else viewer?.then((handle) => handle(data));
 };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LatencyMeter, LatencySeries } from "../../viewer/latency.ts";
+import { LATENCY_STAGES, LatencyMeter, LatencySeries } from "../../viewer/latency.ts";
 import { RateMeter } from "../../viewer/rate_meter.ts";
 
 Deno.test("latency: percentiles by nearest rank, and the newest value", () => {
@@ -26,21 +26,35 @@ Deno.test("latency: more samples than are kept leave the newest ones", () => {
   assert.equal(figures.p50Ms, 5_000 - 2_048 + 1_023);
 });
 
-Deno.test("latency: the stages of a frame add up to its total", () => {
+const MOMENTS = {
+  steppedAtMs: 100,
+  wokenAtMs: 100.5,
+  encodedAtMs: 101.25,
+  sentAtMs: 101.5,
+  receivedAtMs: 104,
+  decodedAtMs: 106.5,
+  drawnAtMs: 108,
+};
+
+Deno.test("latency: the stages of an encoded frame add up to its total", () => {
   const meter = new LatencyMeter();
-  meter.addFrame({
-    steppedAtMs: 100,
-    wokenAtMs: 100.5,
-    sentAtMs: 101.5,
-    receivedAtMs: 104,
-    drawnAtMs: 108,
-  }, 0);
+  meter.addFrame(MOMENTS, 0);
   meter.addDisplayWait(9, 0);
-  const { ring, server, wire, draw, total, display } = meter.summary(0);
-  assert.deepEqual(
-    [ring, server, wire, draw, total, display].map((figures) => figures!.p50Ms),
-    [0.5, 1, 2.5, 4, 8, 9],
-  );
+  const summary = meter.summary(0);
+  const stagesMs = LATENCY_STAGES.map((stage) => summary[stage]!.p50Ms);
+  assert.deepEqual(stagesMs, [0.5, 0.75, 0.25, 2.5, 2.5, 1.5]);
+  assert.equal(stagesMs.reduce((sum, ms) => sum + ms), summary.total!.p50Ms);
+  assert.deepEqual([summary.total!.p50Ms, summary.display!.p50Ms], [8, 9]);
+});
+
+Deno.test("latency: a raw frame is neither encoded nor decoded, and its stages add up as well", () => {
+  const meter = new LatencyMeter();
+  meter.addFrame({ ...MOMENTS, encodedAtMs: null, decodedAtMs: null }, 0);
+  const summary = meter.summary(0);
+  assert.deepEqual([summary.encode, summary.decode], [null, null]);
+  const stagesMs = LATENCY_STAGES.map((stage) => summary[stage]?.p50Ms ?? 0);
+  assert.deepEqual(stagesMs, [0.5, 0, 1, 2.5, 0, 4]);
+  assert.equal(stagesMs.reduce((sum, ms) => sum + ms), summary.total!.p50Ms);
 });
 
 Deno.test("rate: events of the last second", () => {
@@ -49,4 +63,12 @@ Deno.test("rate: events of the last second", () => {
   assert.equal(meter.perSecond(2_980), 51);
   assert.equal(meter.perSecond(3_480), 26);
   assert.equal(meter.perSecond(9_000), 0);
+});
+
+Deno.test("rate: bytes of the last second", () => {
+  const meter = new RateMeter();
+  meter.add(0, 1_000_000);
+  for (const atMs of [500, 1_000, 1_400]) meter.add(atMs, 100);
+  assert.equal(meter.perSecond(1_450), 300);
+  assert.equal(meter.perSecond(1_600), 200);
 });

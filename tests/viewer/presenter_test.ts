@@ -1,111 +1,203 @@
 import assert from "node:assert/strict";
-import { FRAME_PAYLOAD_OFFSET, HEAD_BYTES, PixelFormat, writeHead } from "../../proto/wire.ts";
-import { FramePool } from "../../viewer/frame_pool.ts";
 import { Presenter } from "../../viewer/presenter.ts";
-import type { Renderer } from "../../viewer/renderer.ts";
+import { decodedFrame, type FramePlan, RendererDouble, TimerDouble } from "./doubles.ts";
 
-const [WIDTH, HEIGHT] = [4, 2];
-
-function frameMessage(pool: FramePool, frame: number, width = WIDTH): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(pool.take(1), 0, FRAME_PAYLOAD_OFFSET + WIDTH * HEIGHT);
-  bytes.fill(0);
-  writeHead(bytes, 68, 1);
-  const view = new DataView(bytes.buffer, HEAD_BYTES);
-  view.setBigUint64(8, BigInt(frame), true);
-  view.setUint32(56, width, true);
-  view.setUint32(60, HEIGHT, true);
-  view.setUint32(64, PixelFormat.Gray8, true);
-  view.setUint32(68, width, true);
-  view.setUint32(72, WIDTH * HEIGHT, true);
-  return bytes;
-}
+/** The server's clock is this far ahead of the page's. */
+const OFFSET_MS = 5_000;
+const PERIOD_MS = 16;
 
 function setUp() {
-  const pool = new FramePool();
-  const drawn: number[] = [];
+  const leases = { live: 0, opened: 0 };
   const done: number[] = [];
   const errors: string[] = [];
-  const renderer: Renderer & { contextLost: boolean } = {
-    kind: "2d",
-    contextLost: false,
-    draw: (header) => void drawn.push(header.frame),
-    readPixels: () => new Uint8Array(WIDTH * HEIGHT * 4),
-  };
+  const renderer = new RendererDouble();
   const clock = { nowMs: 0 };
+  const timer = new TimerDouble(clock);
   const presenter = new Presenter(renderer, {
     nowMs: () => clock.nowMs,
-    pool,
+    wakeAfter: timer.wakeAfter,
+    pageMsAt: (serverMs) => serverMs - OFFSET_MS,
     onDrawn() {},
     onDone: (frame) => done.push(frame),
     onError: (message) => errors.push(message),
   });
-  return { pool, drawn, done, errors, renderer, presenter, clock };
+  const present = (plan: FramePlan) => {
+    const frame = decodedFrame(leases, plan);
+    presenter.present(frame);
+    frame.lease.release("decoder");
+  };
+  /** A frame that the worker stamped at this moment of the page's clock. */
+  const presentStamped = (frame: number, atMs: number) =>
+    present({ frame, tMonoNs: BigInt(atMs + OFFSET_MS) * 1_000_000n });
+  const end = () => {
+    presenter.close();
+    renderer.hold.releaseAll();
+    assert.equal(leases.live, 0);
+  };
+  const { drawn } = renderer;
+  return {
+    leases,
+    drawn,
+    done,
+    errors,
+    renderer,
+    presenter,
+    clock,
+    timer,
+    present,
+    presentStamped,
+    end,
+  };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 Deno.test("presenter: live, a frame is drawn at once, and of those behind it the newest wins", async () => {
-  const { pool, drawn, done, presenter } = setUp();
-  for (const frame of [1, 2, 3, 4]) presenter.receive(frameMessage(pool, frame), 0);
+  const { drawn, done, presenter, present, end } = setUp();
+  for (const frame of [1, 2, 3, 4]) present({ frame });
   assert.deepEqual(drawn, [1]);
   await turn();
   assert.deepEqual([drawn, done], [[1, 4], [1, 4]]);
-  const { framesReceived, framesShown, framesReplaced } = presenter;
-  assert.deepEqual([framesReceived, framesShown, framesReplaced], [4, 2, 2]);
-  presenter.close();
+  assert.deepEqual([presenter.framesShown, presenter.framesReplaced], [2, 2]);
+  end();
 });
 
 Deno.test("presenter: live, frames that find the worker idle never wait", () => {
-  const { pool, drawn, presenter, clock } = setUp();
+  const { drawn, clock, timer, present, end } = setUp();
   for (const frame of [1, 2, 3]) {
-    presenter.receive(frameMessage(pool, frame), 0);
-    clock.nowMs += 16;
+    present({ frame });
+    clock.nowMs += PERIOD_MS;
   }
-  assert.deepEqual(drawn, [1, 2, 3]);
-  presenter.close();
+  assert.deepEqual([drawn, timer.sets], [[1, 2, 3], 0]);
+  end();
 });
 
 Deno.test("presenter: not live, every frame is drawn in order, at once", () => {
-  const { pool, drawn, presenter } = setUp();
+  const { drawn, presenter, present, end } = setUp();
   presenter.stayLive = false;
-  for (const frame of [1, 2, 3]) presenter.receive(frameMessage(pool, frame), 0);
+  for (const frame of [1, 2, 3]) present({ frame });
   assert.deepEqual(drawn, [1, 2, 3]);
-  presenter.close();
+  end();
 });
 
-Deno.test("presenter: ten thousand frames use three buffers", async () => {
-  const { pool, presenter } = setUp();
+Deno.test("presenter: of ten thousand frames two are held at a time", async () => {
+  const { leases, renderer, present, end } = setUp();
+  let liveMax = 0;
   for (let frame = 1; frame <= 10_000; frame++) {
-    presenter.receive(frameMessage(pool, frame), 0);
+    present({ frame });
+    renderer.gl.pass();
+    renderer.tick();
+    liveMax = Math.max(liveMax, leases.live);
     if (frame % 100 === 0) await turn();
   }
-  assert.ok(pool.buffersMade <= 3, `${pool.buffersMade} buffers`);
-  presenter.close();
+  assert.equal(liveMax, 2);
+  end();
 });
 
-Deno.test("presenter: a damaged frame is reported, not kept, and the next one is drawn", async () => {
-  const { pool, drawn, done, errors, presenter } = setUp();
-  presenter.receive(frameMessage(pool, 1, 400), 0);
-  await turn();
-  assert.match(errors[0]!, /frame 1 is damaged: 400 × 2/);
-  assert.equal(presenter.shown, null);
-  presenter.receive(frameMessage(pool, 2), 0);
-  await turn();
+Deno.test("presenter: a frame that cannot be drawn is reported, not kept, and the next one is drawn", () => {
+  const { drawn, done, errors, renderer, presenter, clock, present, end } = setUp();
+  renderer.failure = "frame 1 is damaged";
+  present({ frame: 1 });
+  assert.deepEqual([errors, presenter.shown], [["frame 1 is damaged"], null]);
+  renderer.failure = null;
+  clock.nowMs += PERIOD_MS;
+  present({ frame: 2 });
   // Both were answered, so that the server goes on.
   assert.deepEqual([drawn, done], [[2], [1, 2]]);
-  presenter.close();
+  end();
 });
 
-Deno.test("presenter: while the context is lost the newest frame is kept, and drawn when it is back", async () => {
-  const { pool, drawn, done, renderer, presenter } = setUp();
-  renderer.contextLost = true;
-  presenter.receive(frameMessage(pool, 1), 0);
-  await turn();
-  presenter.receive(frameMessage(pool, 2), 0);
-  await turn();
-  assert.deepEqual([drawn, done], [[], [1, 2]]);
+Deno.test("presenter: while the context is lost the newest frame is kept, and drawn when it is back", () => {
+  const { drawn, done, leases, renderer, presenter, clock, present, end } = setUp();
+  renderer.loseContext();
+  for (const frame of [1, 2]) {
+    present({ frame });
+    clock.nowMs += PERIOD_MS;
+  }
+  assert.deepEqual([drawn, done, leases.live], [[], [1, 2], 1]);
   renderer.contextLost = false;
   presenter.redraw();
   assert.deepEqual(drawn, [2]);
-  presenter.close();
+  end();
+});
+
+Deno.test("presenter: with a latency each frame is drawn when it is so old, and one timer wakes", () => {
+  const { drawn, done, presenter, timer, presentStamped, end } = setUp();
+  presenter.latencyMs = 100;
+  // They come unevenly: stamped every 20 ms, here after 10, 45, 46 and 130 ms.
+  timer.advanceTo(10);
+  presentStamped(1, 0);
+  timer.advanceTo(45);
+  presentStamped(2, 20);
+  timer.advanceTo(46);
+  presentStamped(3, 40);
+  assert.deepEqual([drawn, presenter.framesWaiting, timer.atMs], [[], 3, 100]);
+  // The server is not kept waiting for them.
+  assert.deepEqual(done, [1, 2, 3]);
+  const drawnBy = (atMs: number) => {
+    timer.advanceTo(atMs);
+    return [...drawn];
+  };
+  assert.deepEqual([drawnBy(99), drawnBy(100), drawnBy(119), drawnBy(120)], [[], [1], [1], [1, 2]]);
+  timer.advanceTo(130);
+  presentStamped(4, 60);
+  assert.deepEqual([drawnBy(140), drawnBy(159), drawnBy(160)], [
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2, 3, 4],
+  ]);
+  // Nothing waits, so nothing wakes.
+  assert.deepEqual([timer.atMs, done], [null, [1, 2, 3, 4]]);
+  end();
+});
+
+Deno.test("presenter: with a latency a frame that is late already is drawn at once; of several the newest", () => {
+  const { drawn, presenter, clock, presentStamped, end } = setUp();
+  presenter.latencyMs = 50;
+  clock.nowMs = 100;
+  presentStamped(1, 0);
+  assert.deepEqual(drawn, [1]);
+  clock.nowMs = 200;
+  presentStamped(2, 160);
+  presentStamped(3, 170);
+  // The worker stood still, and both are due with a third that comes now.
+  clock.nowMs = 300;
+  presentStamped(4, 190);
+  assert.deepEqual([drawn, presenter.framesReplaced], [[1, 4], 2]);
+  end();
+});
+
+Deno.test("presenter: frames that wait are bounded; too long a latency becomes one that fits", () => {
+  const { drawn, leases, renderer, presenter, timer, presentStamped, end } = setUp();
+  presenter.latencyMs = 10_000;
+  for (let frame = 1; frame <= 100; frame++) {
+    timer.advanceTo(frame * PERIOD_MS);
+    presentStamped(frame, frame * PERIOD_MS);
+    renderer.gl.pass();
+    renderer.tick();
+  }
+  assert.deepEqual(drawn, Array.from({ length: 76 }, (_, index) => index + 1));
+  assert.deepEqual([presenter.framesHurried, presenter.framesWaiting], [76, 24]);
+  assert.ok(leases.live <= 26, `${leases.live} pictures are held`);
+  end();
+});
+
+Deno.test("presenter: a latency that is taken away draws the newest of what waited", () => {
+  const { drawn, presenter, timer, presentStamped, end } = setUp();
+  presenter.latencyMs = 200;
+  for (const frame of [1, 2, 3]) presentStamped(frame, frame * PERIOD_MS);
+  presenter.latencyMs = 0;
+  assert.deepEqual([drawn, presenter.framesWaiting, timer.atMs], [[3], 0, null]);
+  end();
+});
+
+Deno.test("presenter: another subscription forgets what waited, and keeps the picture on the screen", () => {
+  const { drawn, presenter, timer, presentStamped, end } = setUp();
+  presentStamped(1, 0);
+  presenter.latencyMs = 100;
+  presentStamped(2, 10);
+  presenter.restart();
+  timer.advanceTo(1_000);
+  assert.deepEqual([drawn, presenter.shown!.header.frame, timer.atMs], [[1], 1, null]);
+  end();
 });
