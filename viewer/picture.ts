@@ -179,6 +179,11 @@ export class Picture {
     return true;
   }
 
+  /** Starts a pipeline anew that stands still. */
+  kick(): void {
+    this.#mux.kick();
+  }
+
   /** To be called about ten times a second. */
   tick(nowMs: number): void {
     this.#mux.tick(nowMs);

@@ -18,6 +18,8 @@ export interface Pipeline {
   push(frame: ReceivedFrame): void;
   /** Forgets all that is on its way: another stream of frames begins. */
   restart(): void;
+  /** It stands still: what is on its way is given up, and the decoder started anew. */
+  kick(): void;
   /** To be called about ten times a second, whether or not frames come. */
   tick(nowMs: number): void;
   close(): void;

@@ -33,7 +33,7 @@ export class JpegPipeline implements Pipeline {
   readonly #newestWins: () => boolean;
   readonly #waiting: ReceivedFrame[] = [];
   #decoding = false;
-  /** Counts restarts: what was begun before one is not wanted after it. */
+  /** Changes when what is being decoded is abandoned. */
   #generation = 0;
 
   constructor(
@@ -60,8 +60,15 @@ export class JpegPipeline implements Pipeline {
   }
 
   restart(): void {
-    this.#generation++;
+    this.#abandon();
     for (const frame of this.#waiting.splice(0)) this.#drop(frame);
+  }
+
+  kick(): void {
+    if (!this.#decoding) return;
+    this.#tools.counters.restarts++;
+    this.#abandon();
+    this.#decodeWaiting();
   }
 
   tick(): void {}
@@ -70,16 +77,23 @@ export class JpegPipeline implements Pipeline {
     this.restart();
   }
 
+  /** What is being decoded is not wanted any more, whenever it comes out. */
+  #abandon(): void {
+    this.#generation++;
+    this.#decoding = false;
+  }
+
   async #decodeWaiting(): Promise<void> {
-    this.#decoding = true;
+    const generation = this.#generation;
     for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
-      const generation = this.#generation;
+      this.#decoding = true;
       const decoded = await this.#decode(frame);
-      if (decoded === null) {
+      if (generation !== this.#generation) return decoded?.lease.release("decoder");
+      if (decoded !== null) deliver(decoded, this.#sink);
+      else {
         this.#tools.counters.framesDropped++;
         this.#sink.onDone(frame.header.frame);
-      } else if (generation === this.#generation) deliver(decoded, this.#sink);
-      else decoded.lease.release("decoder");
+      }
     }
     this.#decoding = false;
   }

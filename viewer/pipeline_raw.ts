@@ -39,6 +39,8 @@ export class RawPipeline implements Pipeline {
 
   restart(): void {}
 
+  kick(): void {}
+
   tick(): void {}
 
   close(): void {}

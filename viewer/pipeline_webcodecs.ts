@@ -18,8 +18,6 @@ import { deliver, type Pipeline, type PipelineSink, type PipelineTools } from ".
 const DECODE_QUEUE_MAX = 8;
 /** Pictures that a decoder owes, at most: more, and it has swallowed some. */
 const PENDING_MAX = 32;
-/** A decoder without output for this many ticks (2 s) stands still; opening a device may take one. */
-const STUCK_TICKS = 20;
 /** A picture that is older than this when the next one goes in, with nothing queued before it, was held back. */
 const HELD_BACK_MS = 12;
 /** So many in a row are no accident. */
@@ -62,7 +60,6 @@ export class WebCodecsPipeline implements Pipeline {
   #config: VideoDecoderConfig | null = null;
   #lastTimestampUs = 0;
   #heldBackFrames = 0;
-  #ticksWithoutOutput = 0;
   /** A dropped frame that is newer than all pending ones. */
   #droppedFrame = 0;
 
@@ -113,9 +110,11 @@ export class WebCodecsPipeline implements Pipeline {
     this.#droppedFrame = 0;
   }
 
+  kick(): void {
+    if (this.#decoder !== null) this.#restartDecoder("gives no pictures");
+  }
+
   tick(nowMs: number): void {
-    this.#ticksWithoutOutput = this.#pending.size === 0 ? 0 : this.#ticksWithoutOutput + 1;
-    if (this.#ticksWithoutOutput >= STUCK_TICKS) this.#restartDecoder("gives no pictures");
     this.#askForKeyframe(nowMs);
   }
 
@@ -200,7 +199,6 @@ export class WebCodecsPipeline implements Pipeline {
       this.#tools.counters.framesDropped++;
       giveOverlayBack(older.overlay, this.#tools.pool);
     }
-    this.#ticksWithoutOutput = 0;
     const { header, overlay, receivedAtMs } = pending;
     const { pool, leases, nowMs } = this.#tools;
     const lease = new FrameLease(leases, "decoder", () => {
@@ -236,7 +234,7 @@ export class WebCodecsPipeline implements Pipeline {
     if (this.#decoder !== null && this.#decoder.state !== "closed") this.#decoder.close();
     this.#decoder = null;
     this.#config = null;
-    this.#heldBackFrames = this.#ticksWithoutOutput = 0;
+    this.#heldBackFrames = 0;
     for (const { header, overlay } of this.#pending.values()) {
       giveOverlayBack(overlay, this.#tools.pool);
       this.#tools.counters.framesDropped++;

@@ -80,6 +80,11 @@ export class SourceMux {
     this.#position = null;
   }
 
+  /** Frames come and no pictures. */
+  kick(): void {
+    this.active?.kick();
+  }
+
   tick(nowMs: number): void {
     for (const [lane, { pipeline, replacedAtMs }] of this.#ways) {
       pipeline.tick(nowMs);
