@@ -8,7 +8,7 @@
 
 /* ITU-R BT.709-6, 3.2 to 3.5, times 2^15: 0.2126, 0.7152 and 0.0722 of R, G and B times 219/255; chroma's sum to 0, so
  * that grey stays grey. */
-enum { Y_RED = 5983, Y_GREEN = 20127, Y_BLUE = 2032, Y_GREY = Y_RED + Y_GREEN + Y_BLUE };
+enum { Y_RED = 5983, Y_GREEN = 20127, Y_BLUE = 2032 };
 enum { U_RED = -3298, U_GREEN = -11094, U_BLUE = 14392 };
 enum { V_RED = 14392, V_GREEN = -13072, V_BLUE = -1320 };
 /* Black or no colour, and a half for rounding; chroma sums four pixels. */
@@ -66,6 +66,7 @@ AVX2_INLINE __m256i weigh(__m256i outer, __m256i inner, const factors *factors) 
 /* Four times eight sums to 32 bytes. The packs work within 128-bit halves, hence the order at the end. */
 AVX2_INLINE __m256i narrow(const __m256i sums[4], __m256i bias, int shift) {
   __m256i parts[4];
+#pragma GCC unroll 4
   for (int i = 0; i < 4; i++) parts[i] = _mm256_srai_epi32(_mm256_add_epi32(sums[i], bias), shift);
   __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(parts[0], parts[1]), _mm256_packs_epi32(parts[2], parts[3]));
   return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
@@ -81,8 +82,10 @@ AVX2 static uint32_t convert_avx2(const uint8_t *const rows[2], uint32_t width, 
   uint32_t column = 0;
   for (; column + 32 <= width; column += 32) {
     __m256i luma[2][4], chroma_u[4], chroma_v[4];
+#pragma GCC unroll 4 /* or the arrays go through memory: -O2 does not unroll */
     for (int i = 0; i < 4; i++) {
       __m256i outer[2], inner[2];
+#pragma GCC unroll 2
       for (int row = 0; row < 2; row++) {
         __m256i pixels = _mm256_loadu_si256((const __m256i *)(rows[row] + 4 * (uint64_t)column + 32 * (uint64_t)i));
         outer[row] = _mm256_and_si256(pixels, outer_mask);
@@ -93,12 +96,14 @@ AVX2 static uint32_t convert_avx2(const uint8_t *const rows[2], uint32_t width, 
       chroma_u[i] = weigh(outers, inners, &u);
       chroma_v[i] = weigh(outers, inners, &v);
     }
+#pragma GCC unroll 2
     for (int row = 0; row < 2; row++) {
       _mm256_storeu_si256((__m256i *)(out->luma[row] + column), narrow(luma[row], luma_bias, LUMA_SHIFT));
     }
     /* hadd works within halves too: 0xd8 swaps the middle quarters back into order. U and V are packed together. */
     __m256i sums[4] = {_mm256_hadd_epi32(chroma_u[0], chroma_u[1]), _mm256_hadd_epi32(chroma_u[2], chroma_u[3]),
                        _mm256_hadd_epi32(chroma_v[0], chroma_v[1]), _mm256_hadd_epi32(chroma_v[2], chroma_v[3])};
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) sums[i] = _mm256_permute4x64_epi64(sums[i], 0xd8);
     __m256i both = narrow(sums, chroma_bias, CHROMA_SHIFT);
     _mm_storeu_si128((__m128i *)(out->u + column / 2), _mm256_castsi256_si128(both));
@@ -122,9 +127,19 @@ void convert_rgb32_rows(const uint8_t *const rows[2], uint32_t width, bool blue_
   convert_scalar(rows, convert_vectors(rows, width, red_at, out), width, red_at, out);
 }
 
+static inline uint8_t luma_of_grey(uint8_t grey) {
+  return (uint8_t)((uint16_t)(grey * 220 + (16 << 8) + 128) >> 8); /* 220/256 is near enough to 219/255 */
+}
+
+/* -O2 makes vectors of loops with a constant length only. */
+#define GREY_BLOCK 64u
+static void convert_grey_block(const uint8_t *restrict grey, uint8_t *restrict luma) {
+  for (uint32_t i = 0; i < GREY_BLOCK; i++) luma[i] = luma_of_grey(grey[i]);
+}
+
 void convert_grey_row(const uint8_t *grey, uint32_t width, uint8_t *luma) {
-  for (uint32_t column = 0; column < width; column++) {
-    luma[column] = (uint8_t)(((uint32_t)grey[column] * Y_GREY + LUMA_BIAS) >> LUMA_SHIFT);
-  }
+  uint32_t column = 0;
+  for (; column + GREY_BLOCK <= width; column += GREY_BLOCK) convert_grey_block(grey + column, luma + column);
+  for (; column < width; column++) luma[column] = luma_of_grey(grey[column]);
   if (width % 2 != 0) luma[width] = luma[width - 1];
 }
