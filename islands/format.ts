@@ -32,6 +32,16 @@ export function formatRate(value: number | null | undefined): string {
   return value < 10 ? value.toFixed(1) : counts.format(value);
 }
 
+/** "850 kbit/s", "4.2 Mbit/s". */
+export function formatBitrate(kbps: number): string {
+  return kbps < 1_000 ? `${Math.round(kbps)} kbit/s` : `${(kbps / 1_000).toFixed(1)} Mbit/s`;
+}
+
+/** "60 Hz", "59.94 Hz". */
+export function formatHz(hz: number): string {
+  return `${Number(hz.toFixed(2))} Hz`;
+}
+
 /** "12 s", "3 min", "5 h", "2 d". */
 export function formatAge(ageMs: number): string {
   const seconds = Math.max(0, Math.floor(ageMs / 1000));

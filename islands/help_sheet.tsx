@@ -50,10 +50,10 @@ export function HelpSheet({ model }: { model: RunModel }) {
         </dl>
         <p class="muted small">
           Latency is measured on every frame, from the worker's stamp to the end of the drawing
-          calls. In this page's address, <code>?transport=websocket</code> and{" "}
-          <code>?renderer=2d</code> force a lane and a renderer; <code>telebridge.snapshot()</code>
+          calls. In this page's address, <code>?lane=h264</code>, <code>?transport=websocket</code>
           {" "}
-          in the console gives all figures.
+          and <code>?renderer=2d</code> force how frames are coded, carried and drawn;{" "}
+          <code>telebridge.snapshot()</code> in the console gives all figures.
         </p>
       </div>
     </dialog>

@@ -83,3 +83,8 @@ export const BridgeIcon = () => (
     <path d="M1.5 12h13M1.5 9c2.5 0 3-5 6.5-5s4 5 6.5 5M5 7v5M8 4v8M11 7v5" />
   </Icon>
 );
+export const CloseIcon = () => (
+  <Icon>
+    <path d="M4 4l8 8M12 4l-8 8" />
+  </Icon>
+);

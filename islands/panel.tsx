@@ -16,19 +16,24 @@ interface RowProps {
   /** `data-hud` of the value. */
   name: string;
   children: ComponentChildren;
+  /** A word on the value, under it. */
+  detail?: string | null;
   title?: string;
 }
 
-export function Row({ label, name, children, title }: RowProps) {
+export function Row({ label, name, children, detail, title }: RowProps) {
   return (
     <div class="row" title={title}>
       <dt>{label}</dt>
-      <dd data-hud={name}>{children}</dd>
+      <dd>
+        <span data-hud={name}>{children}</span>
+        {detail && <span class="muted small" data-detail={name}>{detail}</span>}
+      </dd>
     </div>
   );
 }
 
-interface ChoiceProps<Value extends number> {
+interface ChoiceProps<Value extends number | string> {
   label: string;
   name: string;
   value: Value;
@@ -37,7 +42,7 @@ interface ChoiceProps<Value extends number> {
 }
 
 /** One of a few values, all in sight. */
-export function Choice<Value extends number>(
+export function Choice<Value extends number | string>(
   { label, name, value, choices, onChange }: ChoiceProps<Value>,
 ) {
   return (
@@ -58,6 +63,40 @@ export function Choice<Value extends number>(
         ))}
       </div>
     </fieldset>
+  );
+}
+
+interface SliderProps {
+  label: string;
+  name: string;
+  value: number;
+  min: number;
+  max: number;
+  step: number;
+  /** The value in words, behind the slider. */
+  text: string;
+  disabled?: boolean;
+  onInput(value: number): void;
+  title?: string;
+}
+
+export function Slider(props: SliderProps) {
+  const { label, name, value, min, max, step, text, disabled, onInput, title } = props;
+  return (
+    <label class="slider" title={title}>
+      <span>{label}</span>
+      <input
+        type="range"
+        name={name}
+        min={min}
+        max={max}
+        step={step}
+        value={value}
+        disabled={disabled}
+        onInput={(event) => onInput(event.currentTarget.valueAsNumber)}
+      />
+      <output data-hud={`${name}-knob`}>{text}</output>
+    </label>
   );
 }
 

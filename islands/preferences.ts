@@ -7,6 +7,8 @@ export interface Preferences {
   /** 0 to 1. */
   overlayOpacity: number;
   overlayInSavedPng: boolean;
+  latencyMs: number;
+  phaseLock: boolean;
 }
 
 const DEFAULTS: Preferences = {
@@ -15,6 +17,8 @@ const DEFAULTS: Preferences = {
   overlayVisible: true,
   overlayOpacity: 0.5,
   overlayInSavedPng: false,
+  latencyMs: 0,
+  phaseLock: true,
 };
 const KEY = "telebridge.preferences";
 

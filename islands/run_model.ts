@@ -5,7 +5,7 @@ import type { CommandName } from "../proto/wire.ts";
 import type { StreamSettings } from "../viewer/messages.ts";
 import { downloadPng } from "./download.ts";
 import { readPreferences, savePreferences } from "./preferences.ts";
-import { ViewerClient } from "./viewer_client.ts";
+import { forcedByAddress, ViewerClient } from "./viewer_client.ts";
 
 const MESSAGE_MS = 4_000;
 
@@ -47,6 +47,10 @@ export class RunModel {
     this.run = run;
     const preferences = readPreferences();
     this.hudVisible.value = preferences.hudVisible;
+    // How the frames come depends on the run and on the way to it, so that only the address remembers a lane.
+    const lane = forcedByAddress(location.search).lane ?? "auto";
+    const { latencyMs, phaseLock } = preferences;
+    this.stream.value = { ...this.stream.value, lane, latencyMs, phaseLock };
     this.overlay.value = {
       visible: preferences.overlayVisible,
       opacity: preferences.overlayOpacity,
@@ -57,6 +61,8 @@ export class RunModel {
   setStream(change: Partial<StreamSettings>): void {
     this.stream.value = { ...this.stream.value, ...change };
     this.client.setStream(this.stream.value);
+    const { latencyMs, phaseLock } = this.stream.value;
+    savePreferences({ latencyMs, phaseLock });
   }
 
   setOverlay(change: Partial<{ visible: boolean; opacity: number }>): void {

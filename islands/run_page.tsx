@@ -15,6 +15,7 @@ import { listenForShortcuts } from "./shortcuts.ts";
 import { Stage, toggleFullScreen } from "./stage.tsx";
 import { StreamPanel } from "./stream_panel.tsx";
 import { switchTheme } from "./theme.ts";
+import { VideoPanel } from "./video_panel.tsx";
 
 export interface RunPageProps {
   run: string;
@@ -84,6 +85,7 @@ function RunPage({ model }: { model: RunModel }) {
         <aside class="run-side" aria-label="Figures and settings">
           <LatencyPanel model={model} />
           <SettingsPanel model={model} />
+          <VideoPanel model={model} />
           <StreamPanel model={model} />
         </aside>
       </main>

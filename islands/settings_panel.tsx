@@ -1,16 +1,34 @@
 /** The knobs: what of the run is sent, and how the heat map lies over the picture. */
 
-import { Choice, Panel, Switch } from "./panel.tsx";
+import type { LaneChoice } from "../proto/wire.ts";
+import { LANE_NAMES } from "./lane_notes.ts";
+import { Choice, Panel, Slider, Switch } from "./panel.tsx";
 import type { RunModel } from "./run_model.ts";
+
+const LANES = [
+  ["auto", "Auto"],
+  ["raw", LANE_NAMES.raw],
+  ["h264", LANE_NAMES.h264],
+  ["jpeg", LANE_NAMES.jpeg],
+] as const satisfies readonly (readonly [LaneChoice, string])[];
+const LATENCY_MS_MAX = 500;
+const LATENCY_STEP_MS = 10;
 
 const FPS_CAPS = [[30, "30"], [60, "60"], [120, "120"], [0, "Off"]] as const;
 const EVERY_NTH = [[1, "1"], [2, "2"], [5, "5"], [10, "10"]] as const;
 
 export function SettingsPanel({ model }: { model: RunModel }) {
-  const { fpsMax, everyNth, stayLive } = model.stream.value;
+  const { fpsMax, everyNth, stayLive, lane, latencyMs, phaseLock } = model.stream.value;
   const { visible, opacity } = model.overlay.value;
   return (
     <Panel title="Picture">
+      <Choice
+        label="Lane"
+        name="lane"
+        value={lane}
+        choices={LANES}
+        onChange={(lane) => model.setStream({ lane })}
+      />
       <Choice
         label="FPS cap"
         name="fps-max"
@@ -32,26 +50,41 @@ export function SettingsPanel({ model }: { model: RunModel }) {
         onChange={(stayLive) => model.setStream({ stayLive })}
         title="Off: every frame in order, as long as the run's ring still holds it"
       />
+      <Slider
+        label="Latency"
+        name="latency"
+        value={latencyMs}
+        min={0}
+        max={LATENCY_MS_MAX}
+        step={LATENCY_STEP_MS}
+        text={latencyMs === 0 ? "at once" : `${latencyMs} ms`}
+        onInput={(latencyMs) => model.setStream({ latencyMs })}
+        title="How long after its step a frame is drawn, so that all are equally late; at once: the newest, as it comes"
+      />
+      <Switch
+        label="In time with this display"
+        name="phase-lock"
+        on={phaseLock}
+        onChange={(phaseLock) => model.setStream({ phaseLock })}
+        title="Encoded frames are sampled so that they are drawn just before the display takes a picture"
+      />
       <Switch
         label="Heat map"
         name="overlay"
         on={visible}
         onChange={(visible) => model.setOverlay({ visible })}
       />
-      <label class="slider">
-        <span>Opacity</span>
-        <input
-          type="range"
-          name="overlay-opacity"
-          min="0"
-          max="1"
-          step="0.05"
-          value={opacity}
-          disabled={!visible}
-          onInput={(event) => model.setOverlay({ opacity: event.currentTarget.valueAsNumber })}
-        />
-        <output>{Math.round(opacity * 100)}%</output>
-      </label>
+      <Slider
+        label="Opacity"
+        name="overlay-opacity"
+        value={opacity}
+        min={0}
+        max={1}
+        step={0.05}
+        text={`${Math.round(opacity * 100)}%`}
+        disabled={!visible}
+        onInput={(opacity) => model.setOverlay({ opacity })}
+      />
       <Switch
         label="Heat map in saved PNG"
         name="overlay-in-png"

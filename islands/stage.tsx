@@ -6,6 +6,7 @@ import { Hud } from "./hud.tsx";
 import { captureInput } from "./input_capture.ts";
 import { Notice } from "./notice.tsx";
 import type { RunModel } from "./run_model.ts";
+import { StageWarning } from "./stage_warning.tsx";
 import { forcedByAddress } from "./viewer_client.ts";
 
 const STAGE_ID = "stage";
@@ -34,6 +35,7 @@ export function Stage({ model }: { model: RunModel }) {
     if (inControl) return captureInput(stage.current!, canvas.current!, model);
   }, [inControl]);
 
+  const health = model.client.status.value?.health ?? null;
   const picture = model.client.status.value?.picture ?? null;
   const sharp = picture !== null && picture.width <= SHARP_WIDTH_MAX;
   return (
@@ -54,6 +56,7 @@ export function Stage({ model }: { model: RunModel }) {
         aria-label={`Live picture of ${model.run}`}
       />
       {model.hudVisible.value && picture !== null && <Hud model={model} />}
+      {health !== null && <StageWarning health={health} />}
       <StageNotice model={model} />
       {inControl && (
         <p class="control-hint" role="status">

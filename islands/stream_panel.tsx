@@ -1,6 +1,5 @@
-/** What is shown and how: size, format, lane, renderer. */
+/** What is shown and by what: size, format, transport, renderer. */
 
-import type { ViewerStatus } from "../viewer/messages.ts";
 import { formatName } from "../viewer/pixels.ts";
 import { formatCount } from "./format.ts";
 import { Panel, Row } from "./panel.tsx";
@@ -18,6 +17,7 @@ const RENDERER_REASONS = {
 export function StreamPanel({ model }: { model: RunModel }) {
   const status = model.client.status.value;
   const picture = status?.picture ?? null;
+  const renderer = status?.renderer ?? null;
   const transport = status?.connection.transport ?? null;
   const runSummary = model.client.runs.value?.find((run) => run.id === model.run);
   return (
@@ -33,8 +33,13 @@ export function StreamPanel({ model }: { model: RunModel }) {
         <Row label="Transport" name="transport">
           {transport === null ? "–" : TRANSPORT_NAMES[transport]}
         </Row>
-        <Row label="Renderer" name="renderer" title={status?.renderer?.device}>
-          <RendererText renderer={status?.renderer ?? null} />
+        <Row
+          label="Renderer"
+          name="renderer"
+          detail={renderer && RENDERER_REASONS[renderer.reason]}
+          title={renderer?.device}
+        >
+          {renderer === null ? "–" : RENDERER_NAMES[renderer.kind]}
         </Row>
         <Row label="Viewers" name="viewers">{formatCount(runSummary?.viewers)}</Row>
         <Row label="Access" name="access">
@@ -42,15 +47,5 @@ export function StreamPanel({ model }: { model: RunModel }) {
         </Row>
       </dl>
     </Panel>
-  );
-}
-
-function RendererText({ renderer }: { renderer: ViewerStatus["renderer"] }) {
-  if (renderer === null) return <>–</>;
-  return (
-    <>
-      {RENDERER_NAMES[renderer.kind]}
-      <span class="muted small">{RENDERER_REASONS[renderer.reason]}</span>
-    </>
   );
 }

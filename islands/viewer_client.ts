@@ -1,7 +1,7 @@
 /** The page's end of the viewer worker: its state as signals, its commands as methods. */
 
 import { signal } from "@preact/signals";
-import type { CommandName, InputEvent, Reply, RunSummary } from "../proto/wire.ts";
+import type { CommandName, InputEvent, LaneKind, Reply, RunSummary } from "../proto/wire.ts";
 import type {
   OpenViewer,
   PageMessage,
@@ -21,16 +21,22 @@ export interface SavedPicture {
   frame: number;
 }
 
-/** `?transport=` and `?renderer=` of the page's address force a lane and a renderer. */
-export function forcedByAddress(
-  search: string,
-): { transport: TransportKind | null; renderer: RendererKind | null } {
+/** What the page's address forces; null where it says nothing. */
+export interface ForcedByAddress {
+  transport: TransportKind | null;
+  renderer: RendererKind | null;
+  lane: LaneKind | null;
+}
+
+/** Reads `?transport=`, `?renderer=` and `?lane=`. */
+export function forcedByAddress(search: string): ForcedByAddress {
   const query = new URLSearchParams(search);
   const oneOf = <Name extends string>(value: string | null, names: readonly Name[]) =>
     names.find((name) => name === value) ?? null;
   return {
     transport: oneOf(query.get("transport"), ["webtransport", "websocket"] as const),
     renderer: oneOf(query.get("renderer"), ["webgl", "2d"] as const),
+    lane: oneOf(query.get("lane"), ["raw", "h264", "jpeg"] as const),
   };
 }
 

@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import {
   formatAge,
+  formatBitrate,
   formatCount,
+  formatHz,
   formatMs,
   formatNumber,
   formatRate,
 } from "../../islands/format.ts";
 import { hidUsage } from "../../islands/hid_usages.ts";
+import { laneNotes } from "../../islands/lane_notes.ts";
 import { pointInPicture } from "../../islands/picture_box.ts";
 import { sortRuns } from "../../islands/run_order.ts";
-import type { RunSummary } from "../../proto/wire.ts";
+import { forcedByAddress } from "../../islands/viewer_client.ts";
+import type { LaneState, RunSummary } from "../../proto/wire.ts";
 import { chooseRenderer } from "../../viewer/renderer.ts";
 
 Deno.test("format: numbers are short and of steady width", () => {
@@ -37,6 +41,50 @@ Deno.test("format: numbers are short and of steady width", () => {
   ]);
   assert.deepEqual([3.21, 60.4, 12_345.6].map(formatRate), ["3.2", "60", "12,346"]);
   assert.deepEqual([5e3, 61e3, 7.2e6, 1.8e8].map(formatAge), ["5 s", "1 min", "2 h", "2 d"]);
+});
+
+Deno.test("format: bitrates and the display's rate", () => {
+  assert.deepEqual([0, 849.6, 4_230].map(formatBitrate), ["0 kbit/s", "850 kbit/s", "4.2 Mbit/s"]);
+  assert.deepEqual([60.001, 59.9402, 143.98].map(formatHz), ["60 Hz", "59.94 Hz", "143.98 Hz"]);
+});
+
+Deno.test("address: a lane, a transport and a renderer can be forced, anything else is ignored", () => {
+  const nothing = { transport: null, renderer: null, lane: null };
+  assert.deepEqual(forcedByAddress(""), nothing);
+  assert.deepEqual(forcedByAddress("?token=abc&lane=av1&renderer="), nothing);
+  assert.deepEqual(forcedByAddress("?lane=jpeg&renderer=2d&transport=websocket"), {
+    transport: "websocket",
+    renderer: "2d",
+    lane: "jpeg",
+  });
+});
+
+Deno.test("lane notes: nothing while all is as it should be, a sentence for each thing that is not", () => {
+  const able = { hasWebCodecs: true, isSecureContext: true };
+  const lane: LaneState = {
+    kind: "h264",
+    why: "a large picture",
+    encoder: "x264 164",
+    bitrateKbps: 4_000,
+    phaseLocked: true,
+    rateMaxHz: null,
+  };
+  assert.deepEqual(laneNotes(lane, "auto", able), []);
+  assert.deepEqual(laneNotes(null, "jpeg", able), []);
+  assert.deepEqual(laneNotes({ ...lane, rateMaxHz: 7.5 }, "h264", able), [
+    "The run is held to 7.5 frames a second, since its viewers cannot take more.",
+  ]);
+  const fallen: LaneState = { ...lane, kind: "jpeg", why: "this page has no WebCodecs" };
+  const insecure = { hasWebCodecs: false, isSecureContext: false };
+  assert.match(laneNotes(fallen, "auto", insecure)[0]!, /^JPEG: .*not secure.* H\.264\.$/);
+  assert.deepEqual(laneNotes(fallen, "auto", { ...insecure, isSecureContext: true }), [
+    "JPEG: this browser has no WebCodecs.",
+  ]);
+  assert.deepEqual(laneNotes(fallen, "jpeg", insecure), [], "asked for, and had");
+  const why = "h264 was forced, but this page has no WebCodecs";
+  assert.deepEqual(laneNotes({ ...fallen, why }, "h264", insecure), [
+    `H.264 was asked for. This is JPEG: ${why}.`,
+  ]);
 });
 
 Deno.test("keys: HID usages at the ends of every row of the table", () => {
