@@ -56,14 +56,18 @@ export function Stage({ model }: { model: RunModel }) {
         aria-label={`Live picture of ${model.run}`}
       />
       {model.hudVisible.value && picture !== null && <Hud model={model} />}
-      {health !== null && <StageWarning health={health} />}
       <StageNotice model={model} />
-      {inControl && (
-        <p class="control-hint" role="status">
-          Your mouse and keyboard go to the run. <kbd>Esc</kbd> twice gives them back.
+      <div class="stage-foot">
+        <p class="toast" role="status" hidden={model.message.value === null}>
+          {model.message.value}
         </p>
-      )}
-      <p class="toast" role="status" hidden={model.message.value === null}>{model.message.value}</p>
+        {health !== null && <StageWarning health={health} />}
+        {inControl && (
+          <p class="control-hint" role="status">
+            Your mouse and keyboard go to the run. <kbd>Esc</kbd> twice gives them back.
+          </p>
+        )}
+      </div>
     </div>
   );
 }

@@ -2,11 +2,15 @@
 
 import type { LaneState } from "../proto/wire.ts";
 import type { DecodingStatus, ViewerStatus } from "../viewer/messages.ts";
-import { formatBitrate, formatCount, formatHz, formatSentence } from "./format.ts";
+import { formatBitrate, formatCount, formatHz } from "./format.ts";
 import { LANE_NAMES, laneNotes, pageAbilities } from "./lane_notes.ts";
 import { Panel, Row } from "./panel.tsx";
 import type { RunModel } from "./run_model.ts";
 
+const ACCELERATION_NAMES: Readonly<Record<string, string>> = {
+  hardware: "Hardware",
+  software: "Software",
+};
 const ABILITIES = pageAbilities();
 
 export function VideoPanel({ model }: { model: RunModel }) {
@@ -18,7 +22,7 @@ export function VideoPanel({ model }: { model: RunModel }) {
     <Panel title="Video">
       {notes.map((note) => <p key={note} class="note" role="status" data-note>{note}</p>)}
       <dl class="rows">
-        <Row label="Lane" name="lane" detail={lane && formatSentence(lane.why).slice(0, -1)}>
+        <Row label="Lane" name="lane" detail={lane?.why}>
           {lane === null ? "–" : LANE_NAMES[lane.kind]}
         </Row>
         {lane !== null && lane.encoder !== null && (
@@ -36,7 +40,9 @@ function DecodingRows({ decoding, lane }: { decoding: DecodingStatus; lane: Lane
   return (
     <>
       <Row label="Codec" name="codec">{decoding.codec}</Row>
-      <Row label="Decoder" name="decoder">{decoding.acceleration || "not told"}</Row>
+      <Row label="Decoder" name="decoder">
+        {ACCELERATION_NAMES[decoding.acceleration] ?? "not told"}
+      </Row>
       <Row
         label="Bitrate"
         name="bitrate"
@@ -45,11 +51,11 @@ function DecodingRows({ decoding, lane }: { decoding: DecodingStatus; lane: Lane
         {formatBitrate(decoding.bitrateKbps)}
       </Row>
       <Row
-        label="In decoder, waiting"
+        label="Queues"
         name="queues"
-        title={`Frames in the decoder, decoded ones that wait for their time; pictures held in all: ${decoding.leases}`}
+        title={`Frames in the decoder; pictures that wait for their time. Pictures held in all: ${decoding.leases}`}
       >
-        {decoding.decoderQueue}, {decoding.presenterQueue}
+        {decoding.decoderQueue} decoding, {decoding.presenterQueue} waiting
       </Row>
       <Row label="Keyframes asked for" name="keyframes">
         {formatCount(decoding.keyframeRequests)}
