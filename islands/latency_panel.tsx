@@ -7,10 +7,10 @@ import type { RunModel } from "./run_model.ts";
 
 const STAGE_NAMES = {
   ring: ["Ring", "The worker stamped the frame → the server saw it"],
-  encode: ["Encode", "The server saw it → it was encoded; raw pictures are not"],
+  encode: ["Encode", "The server saw it → it was encoded"],
   server: ["Server", "Seen or encoded → it was handed to the network"],
   wire: ["Wire", "Handed to the network → all of it was here"],
-  decode: ["Decode", "All of it was here → it was a picture; raw ones are at once"],
+  decode: ["Decode", "All of it was here → it was a picture"],
   draw: ["Draw", "It was a picture → the drawing calls were done, with any wait for its time"],
 } as const;
 
@@ -69,7 +69,11 @@ function halved(value: number | null): number | null {
 }
 
 function StageTable({ latency }: { latency: LatencySummary | null }) {
-  const medians = LATENCY_STAGES.map((stage) => Math.max(0, latency?.[stage]?.p50Ms ?? 0));
+  // Raw frames are neither encoded nor decoded.
+  const stages = LATENCY_STAGES.filter((stage) =>
+    (stage !== "encode" && stage !== "decode") || latency?.[stage]
+  );
+  const medians = stages.map((stage) => Math.max(0, latency?.[stage]?.p50Ms ?? 0));
   const sumMs = medians.reduce((sum, median) => sum + median, 0) || 1;
   return (
     <table class="stage-table">
@@ -84,7 +88,7 @@ function StageTable({ latency }: { latency: LatencySummary | null }) {
         </tr>
       </thead>
       <tbody>
-        {LATENCY_STAGES.map((stage, index) => (
+        {stages.map((stage, index) => (
           <tr key={stage} title={STAGE_NAMES[stage][1]}>
             <th scope="row">{STAGE_NAMES[stage][0]}</th>
             <td class="stage-bar">

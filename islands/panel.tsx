@@ -104,11 +104,12 @@ interface SwitchProps {
   label: string;
   name: string;
   on: boolean;
+  disabled?: boolean;
   onChange(on: boolean): void;
   title?: string;
 }
 
-export function Switch({ label, name, on, onChange, title }: SwitchProps) {
+export function Switch({ label, name, on, disabled, onChange, title }: SwitchProps) {
   return (
     <label class="switch" title={title}>
       <span>{label}</span>
@@ -117,6 +118,7 @@ export function Switch({ label, name, on, onChange, title }: SwitchProps) {
         role="switch"
         name={name}
         checked={on}
+        disabled={disabled}
         onChange={(event) => onChange(event.currentTarget.checked)}
       />
     </label>

@@ -65,8 +65,9 @@ export function SettingsPanel({ model }: { model: RunModel }) {
         label="In time with this display"
         name="phase-lock"
         on={phaseLock}
+        disabled={latencyMs > 0}
         onChange={(phaseLock) => model.setStream({ phaseLock })}
-        title="Encoded frames are sampled so that they are drawn just before the display takes a picture"
+        title="Encoded frames are sampled so that they are drawn just before the display takes a picture; not with a latency"
       />
       <Switch
         label="Heat map"
