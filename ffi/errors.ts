@@ -14,6 +14,7 @@ const ERRNO_NAMES: Readonly<Record<number, string>> = {
   14: "EFAULT",
   16: "EBUSY",
   17: "EEXIST",
+  19: "ENODEV",
   22: "EINVAL",
   24: "EMFILE",
   28: "ENOSPC",
@@ -21,6 +22,7 @@ const ERRNO_NAMES: Readonly<Record<number, string>> = {
   90: "EMSGSIZE",
   95: "ENOTSUP",
   105: "ENOBUFS",
+  110: "ETIMEDOUT",
   116: "ESTALE",
 };
 

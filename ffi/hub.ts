@@ -14,6 +14,12 @@ export const HubEventKind = {
   Fault: 4,
   Replaced: 5,
   Polling: 6,
+  /** A video stream has packets. */
+  Packet: 7,
+  /** A video stream opened or changed its encoder. */
+  Encoder: 8,
+  /** A video stream has no encoder left for one of its outputs. */
+  NoEncoder: 9,
 } as const;
 
 /** More events than this wait for the next call; the library keeps them. */
@@ -32,7 +38,7 @@ export class Hub implements Disposable {
     this.#pointer = openHandle(native, (out) => native.tele_hub_create(out));
   }
 
-  get #hub(): Deno.PointerObject {
+  get pointer(): Deno.PointerObject {
     return alive(this.#pointer, "the hub");
   }
 
@@ -40,7 +46,7 @@ export class Hub implements Disposable {
   add(streamId: number, reader: RingReader, controller: Controller | null): void {
     const id = BigInt(streamId);
     const result = this.#native.tele_hub_add(
-      this.#hub,
+      this.pointer,
       id,
       reader.pointer,
       controller?.pointer ?? null,
@@ -51,7 +57,7 @@ export class Hub implements Disposable {
   }
 
   remove(streamId: number): void {
-    check(this.#native, this.#native.tele_hub_remove(this.#hub, BigInt(streamId)));
+    check(this.#native, this.#native.tele_hub_remove(this.pointer, BigInt(streamId)));
     this.#readers.get(streamId)!.leftHub();
     this.#readers.delete(streamId);
   }
@@ -59,7 +65,7 @@ export class Hub implements Disposable {
   /** Asks for one Frame event, once head > `afterFrame` and not before `notBeforeNs` (CLOCK_MONOTONIC; 0 = at once). */
   arm(streamId: number, afterFrame: number, notBeforeNs: number): void {
     const result = this.#native.tele_hub_arm(
-      this.#hub,
+      this.pointer,
       BigInt(streamId),
       BigInt(afterFrame),
       BigInt(Math.round(notBeforeNs)),
@@ -68,7 +74,7 @@ export class Hub implements Disposable {
   }
 
   disarm(streamId: number): void {
-    check(this.#native, this.#native.tele_hub_disarm(this.#hub, BigInt(streamId)));
+    check(this.#native, this.#native.tele_hub_disarm(this.pointer, BigInt(streamId)));
   }
 
   /** Waits until something is ready or `timeoutMs` passed. Resolves to the number of events, read by the getters. */
@@ -77,7 +83,7 @@ export class Hub implements Disposable {
     this.#waiting = true;
     try {
       const result = await this.#native.tele_hub_next(
-        this.#hub,
+        this.pointer,
         timeoutMs,
         this.#events,
         EVENTS_PER_CALL_MAX,
@@ -102,7 +108,7 @@ export class Hub implements Disposable {
     return Number(this.#events.getBigUint64(index * HubEvent.bytes + HubEvent.head, true));
   }
 
-  /** For Fault: the errno. */
+  /** For Fault and NoEncoder: the errno. */
   detail(index: number): number {
     return this.#events.getUint32(index * HubEvent.bytes + HubEvent.detail, true);
   }
@@ -114,7 +120,7 @@ export class Hub implements Disposable {
 
   /** Makes a waiting {@link next} return now. */
   wake(): void {
-    check(this.#native, this.#native.tele_hub_wake(this.#hub));
+    check(this.#native, this.#native.tele_hub_wake(this.pointer));
   }
 
   [Symbol.dispose](): void {

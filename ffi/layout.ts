@@ -84,3 +84,39 @@ export const HubEvent = {
   kind: 24,
   detail: 28,
 } as const;
+
+export const StreamSettings = {
+  bytes: 56,
+  phase_ns: 0,
+  period_ns: 8,
+  interval_min_ns: 16,
+  outputs: 24,
+  every_nth: 28,
+  in_order: 32,
+  bitrate_kbps: 36,
+  gop_ms: 40,
+  fps_mhz: 44,
+  jpeg_quality: 48,
+  encoder: 52,
+} as const;
+
+export const StreamStatus = {
+  bytes: 288,
+  frames_sampled: 0,
+  frames_skipped: 8,
+  packets: 16,
+  packets_dropped: 24,
+  keyframes: 32,
+  /** The struct's field `bytes`: of all packets. */
+  packets_bytes: 40,
+  convert_ns: 48,
+  encode_ns: 56,
+  decode_ns: 64,
+  last_frame: 72,
+  encoder: 80,
+  width: 84,
+  height: 88,
+  bitrate_kbps: 92,
+  encoder_name: 96,
+  note: 128,
+} as const;

@@ -5,10 +5,22 @@ import { check, checkNonblocking } from "./errors.ts";
 import { Hub } from "./hub.ts";
 import { Producer } from "./producer.ts";
 import { RingReader } from "./reader.ts";
+import { type VideoSettings, VideoStream } from "./stream.ts";
 import { type NativeSymbols, symbols } from "./symbols.ts";
 
 const TEXT_BYTES_MAX = 16 * 1024;
 const ENOBUFS = 105;
+
+/** One row of what this machine can encode with. */
+export interface EncoderFound {
+  /** As {@link VideoSettings.encoder}. */
+  kind: number;
+  /** As `--encoder` says it. */
+  name: string;
+  usable: boolean;
+  /** What it is, or why it cannot be used. */
+  detail: string;
+}
 
 /** Close what it opened before the library itself. */
 export class Library implements Disposable {
@@ -68,6 +80,56 @@ export class Library implements Disposable {
 
   openProducer(runId: string, payloadBytesMax: number, capacity?: number): Producer {
     return new Producer(this.#native, runId, payloadBytesMax, capacity);
+  }
+
+  /** Starts a thread that makes the run's video; the hub's events of that id are the stream's from now on. */
+  openStream(
+    hub: Hub,
+    streamId: number,
+    reader: RingReader,
+    controller: Controller | null,
+    settings: VideoSettings,
+  ): VideoStream {
+    return new VideoStream(this.#native, hub, streamId, reader, controller, settings);
+  }
+
+  /** What this machine can encode with, in the order in which they are tried. Probing takes up to 1 s the first time. */
+  async encoders(): Promise<EncoderFound[]> {
+    const buffer = new Uint8Array(TEXT_BYTES_MAX);
+    const result = await this.#native.tele_encoders_json(buffer, BigInt(TEXT_BYTES_MAX));
+    const chars = checkNonblocking("listing the encoders", result);
+    return JSON.parse(new TextDecoder().decode(buffer.subarray(0, chars)));
+  }
+
+  /**
+   * The run's newest picture as JPEG, whatever it publishes; off the main thread. Nobody else may read through the reader
+   * meanwhile, nor touch `jpeg`. Resolves to the JPEG's bytes, or to a negative number, the size that `jpeg` needs. Throws
+   * ENOENT without a frame, ETIMEDOUT when a run of H.264 sent no keyframe in time.
+   */
+  async snapshot(
+    reader: RingReader,
+    quality: number,
+    timeoutMs: number,
+    jpeg: Uint8Array<ArrayBuffer>,
+  ): Promise<number> {
+    const bytesOut = new BigUint64Array(1);
+    reader.joinedHub();
+    try {
+      const result = await this.#native.tele_reader_snapshot(
+        reader.pointer,
+        quality,
+        timeoutMs,
+        jpeg,
+        BigInt(jpeg.byteLength),
+        bytesOut,
+      );
+      const bytes = Number(bytesOut[0]);
+      if (result === -ENOBUFS) return -bytes;
+      checkNonblocking(`taking a picture of "${reader.runId}"`, result);
+      return bytes;
+    } finally {
+      reader.leftHub();
+    }
   }
 
   /**

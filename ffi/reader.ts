@@ -169,7 +169,7 @@ export class RingReader implements Disposable {
     return check(this.#native, this.#native.tele_reader_remove_stale(this.pointer)) === 1;
   }
 
-  /** A hub's thread reads the ring from now on: until {@link leftHub} closing is put off. */
+  /** Another thread reads the ring from now on: until {@link leftHub} closing is put off. */
   joinedHub(): void {
     this.#hubsCount++;
   }

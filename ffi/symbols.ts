@@ -88,9 +88,33 @@ export const symbols = {
   /** `void tele_hub_destroy(tele_hub *)` */
   tele_hub_destroy: { parameters: ["pointer"], result: "void" },
 
+  /** `int tele_encoders_json(char *buffer, size_t buffer_bytes)`; it probes for up to 1 s */
+  tele_encoders_json: { parameters: ["buffer", "usize"], result: "i32", nonblocking: true },
+  /** `int tele_stream_open(tele_hub *, uint64_t stream_id, tele_reader *, tele_controller *, settings, tele_stream **)` */
+  tele_stream_open: {
+    parameters: ["pointer", "u64", "pointer", "pointer", "buffer", "buffer"],
+    result: "i32",
+  },
+  /** `int tele_stream_set(tele_stream *, const tele_stream_settings *)` */
+  tele_stream_set: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** `int tele_stream_request_keyframe(tele_stream *, uint32_t outputs)` */
+  tele_stream_request_keyframe: { parameters: ["pointer", "u32"], result: "i32" },
+  /** `int tele_stream_take(tele_stream *, void *buffer, uint64_t buffer_bytes, uint64_t *bytes_out)` */
+  tele_stream_take: { parameters: ["pointer", "buffer", "u64", "buffer"], result: "i32" },
+  /** `int tele_stream_status_get(tele_stream *, tele_stream_status *)` */
+  tele_stream_status_get: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** `void tele_stream_close(tele_stream *)`; it waits for the frame that is being encoded */
+  tele_stream_close: { parameters: ["pointer"], result: "void" },
+
   /** `int tele_jpeg_encode(frame, frame_bytes, quality, jpeg, jpeg_bytes_max, uint64_t *jpeg_bytes)`; ms of work */
   tele_jpeg_encode: {
     parameters: ["buffer", "u64", "u32", "buffer", "u64", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  /** `int tele_reader_snapshot(tele_reader *, quality, timeout_ms, jpeg, jpeg_bytes_max, uint64_t *jpeg_bytes)`; it blocks */
+  tele_reader_snapshot: {
+    parameters: ["pointer", "u32", "u32", "buffer", "u64", "buffer"],
     result: "i32",
     nonblocking: true,
   },

@@ -149,7 +149,7 @@ uint64_t tele_clock_mono_ns(void);
  * can compare them with their own:
  *   {"version":"0.1.0","structs":{"tele_hud":{"bytes":56,"fields":{"last_reward":{"offset":0,"bytes":8},...}},...},
  *    "header":{"MAGIC":0,...}}
- * Returns its length without the zero behind it, or -ENOSPC (8 KiB are enough). */
+ * Returns its length without the zero behind it, or -ENOSPC (16 KiB are enough). */
 int tele_layout_json(char *buffer, size_t buffer_bytes);
 
 /* The object's name, "/mosaic.run.<run_id>.fastlane", into buffer (96 bytes are enough). 0; -EINVAL for a bad id;
@@ -334,7 +334,8 @@ typedef enum tele_hub_event_kind {
   TELE_HUB_POLLING = 6,   /* frames come without datagrams: another runtime directory; polling until they come */
   TELE_HUB_PACKET = 7,    /* a video stream has packets: tele_stream_take() until it returns 0 */
   TELE_HUB_ENCODER = 8,   /* a video stream opened or changed its encoder: tele_stream_status() tells which and why */
-  TELE_HUB_NO_ENCODER = 9 /* a video stream has no encoder left, detail: errno; nothing more comes from it */
+  TELE_HUB_NO_ENCODER = 9 /* none is left for an output of a video stream, detail: errno; tele_stream_status() says why.
+                             Nothing comes from it before the size, the format or the encoder asked for changes */
 } tele_hub_event_kind;
 
 typedef struct tele_hub_event {
@@ -387,8 +388,9 @@ int tele_encoders_json(char *buffer, size_t buffer_bytes);
 #define TELE_OUTPUT_JPEG 2u
 
 typedef struct tele_stream_settings {
-  uint64_t phase_ns;        /* with period_ns: frames are sampled at phase_ns + k * period_ns only (mono) */
-  uint64_t period_ns;       /* 0 = every frame as it comes */
+  uint64_t phase_ns;  /* with period_ns: a turn begins at each phase_ns + k * period_ns (mono) and takes one frame:
+                         the newest then, or else the next that comes in the turn's first half */
+  uint64_t period_ns; /* 0 = every frame as it comes */
   uint64_t interval_min_ns; /* least time between two sampled frames; 0 = none */
   uint32_t outputs;         /* TELE_OUTPUT_* for which somebody can take a packet; 0 = nothing is sampled */
   uint32_t every_nth;       /* only every n-th frame of the run; 0 and 1 = all */
@@ -404,7 +406,8 @@ typedef struct tele_stream_status {
   uint64_t frames_sampled;  /* converted and encoded, or passed */
   uint64_t frames_skipped;  /* of the ring, passed over */
   uint64_t packets;         /* queued */
-  uint64_t packets_dropped; /* dropped with all that followed until the next keyframe, since nobody took them */
+  uint64_t packets_dropped; /* access units of the run that were passed over up to a keyframe, since nobody took those
+                               before them in time */
   uint64_t keyframes;
   uint64_t bytes;      /* of packets queued */
   uint64_t convert_ns; /* time spent, in total */
@@ -422,24 +425,35 @@ typedef struct tele_stream tele_stream;
 
 /* Starts a thread that waits for the run's frames, samples, converts and encodes them, and queues packets; the hub's
  * tele_hub_next() tells of them under stream_id, and of the run's end as for tele_hub_add(), which must not be
- * called with the same reader or controller meanwhile. The reader is the stream's own until it is closed; the
- * controller (NULL: polled) stays the caller's, and its lease is renewed. All outlive the stream. Frames of formats 16
- * and 17 pass through as they are, and the JPEG output of a run of H.264 is decoded first. -EEXIST for an id in use. */
+ * called with the same controller meanwhile. Frames are read through the reader by the stream alone until it is closed;
+ * its status, its numbers and its keyframe requests stay everybody's. The controller (NULL: polled) stays the caller's:
+ * its lease is renewed, and told which frame was sampled. All outlive the stream. -EEXIST for an id in use; -EINVAL.
+ *
+ * Raw frames are encoded. Those of format 17 pass as they are to the JPEG output and have no other. Those of format 16
+ * pass to the H.264 output, every one in its order, whatever phase, interval and every_nth say; they begin with the
+ * newest keyframe that the ring holds, and where the chain is broken the producer is asked for one. For the JPEG output
+ * they are decoded. A change of size or format in mid-run is a new encoder and a keyframe.
+ *
+ * At most four packets of an output wait; while they do, nothing is sampled for it, so that no chain breaks: what a run
+ * of format 16 publishes meanwhile stays in the ring, and is passed over up to a newer keyframe if it has one. */
 int tele_stream_open(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_controller *controller,
                      const tele_stream_settings *settings, tele_stream **stream);
 
-/* Takes effect with the next frame. Any thread, as for the calls below. */
+/* Takes effect with the next frame; -EINVAL and nothing changed for settings that make no sense. Any thread, as for the
+ * calls below. */
 int tele_stream_set(tele_stream *stream, const tele_stream_settings *settings);
 
 /* The next packet of these outputs will be a keyframe, soon: when no newer frame comes, of the newest one again (same
- * number). Where the producer encodes, it is asked. */
+ * number). Where the producer encodes, it is asked, at most every 250 ms, and its access units pass until it answers;
+ * one that publishes nothing for 250 ms has those since its newest keyframe in the ring passed once more. */
 int tele_stream_request_keyframe(tele_stream *stream, uint32_t outputs);
 
 /* Takes the oldest packet: a tele_slot_header, then the access unit or JPEG, then the frame's overlay, which its
  * overlay_offset finds. Width and height are the picture's; the coded size of odd ones is rounded up to even. In the
  * header's reserved bytes: u32 at 100, the packet's number in its output, from 1, without gaps while packets follow
- * one another; u64 at 104, mono ns when the frame was sampled; u64 at 120, mono ns when the packet was ready. format
- * tells the output. 1 with a packet (*bytes_out its bytes); 0 none; -ENOBUFS: *bytes_out tells the need. */
+ * one another (where access units were passed over, the next is a keyframe); u64 at 104, mono ns when the frame was
+ * sampled; u64 at 120, mono ns when the packet was ready. format tells the output. 1 with a packet (*bytes_out its
+ * bytes); 0 none; -ENOBUFS: *bytes_out tells the need. */
 int tele_stream_take(tele_stream *stream, void *buffer, uint64_t buffer_bytes, uint64_t *bytes_out);
 
 int tele_stream_status_get(tele_stream *stream, tele_stream_status *status);

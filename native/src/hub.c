@@ -37,6 +37,13 @@ static stream *find_number(const tele_hub *hub, uint64_t number) {
   return NULL;
 }
 
+bool hub_knows(const tele_hub *hub, uint64_t id) {
+  for (const hub_source *each = hub->sources; each != NULL; each = each->next) {
+    if (each->id == id) return true;
+  }
+  return find_stream(hub, id) != NULL;
+}
+
 static int refuse_id(uint64_t stream_id) {
   return error_set(ENOENT, "the hub has no stream %llu", (unsigned long long)stream_id);
 }
@@ -73,6 +80,7 @@ int tele_hub_next(tele_hub *hub, uint32_t timeout_ms, tele_hub_event *events, ui
     harvest harvest = {
         .events = events, .events_max = events_max, .now_ns = clock_mono_ns(), .sleep_until_ns = deadline_ns};
     for (stream *each = hub->streams; each != NULL; each = each->next) stream_look_at(each, &harvest);
+    for (hub_source *each = hub->sources; each != NULL; each = each->next) hub_source_look_at(each, &harvest);
     bool done = harvest.events_count > 0 || hub->wake_requested || harvest.now_ns >= deadline_ns;
     if (done) {
       hub->wake_requested = false;
@@ -91,8 +99,7 @@ int tele_hub_next(tele_hub *hub, uint32_t timeout_ms, tele_hub_event *events, ui
 
 /* ---- Changes from other threads ---------------------------------------------------------------- */
 
-/* Makes a sleeping tele_hub_next() look at the streams again. With the mutex held. */
-static void wake_sleeper(tele_hub *hub) {
+void hub_wake_sleeper(tele_hub *hub) {
   if (hub->sleeping) eventfd_write(hub->wake_fd, 1);
 }
 
@@ -119,7 +126,7 @@ int tele_hub_add(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_co
   int result = 0;
   pthread_mutex_lock(&hub->mutex);
   made->number = hub->next_number++;
-  if (find_stream(hub, stream_id) != NULL) {
+  if (hub_knows(hub, stream_id)) {
     result = error_set(EEXIST, "the hub has a stream %llu already", (unsigned long long)stream_id);
   } else if (controller != NULL) {
     struct epoll_event datagram = {.events = EPOLLIN, .data.u64 = made->number};
@@ -130,7 +137,7 @@ int tele_hub_add(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_co
   if (result == 0) {
     made->next = hub->streams;
     hub->streams = made;
-    wake_sleeper(hub);
+    hub_wake_sleeper(hub);
   }
   pthread_mutex_unlock(&hub->mutex);
   if (result < 0) free(made);
@@ -159,7 +166,7 @@ int tele_hub_arm(tele_hub *hub, uint64_t stream_id, uint64_t after, uint64_t not
     stream->armed = true;
     stream->after = after;
     stream->not_before_ns = not_before_ns;
-    wake_sleeper(hub);
+    hub_wake_sleeper(hub);
   }
   pthread_mutex_unlock(&hub->mutex);
   return stream == NULL ? refuse_id(stream_id) : 0;
@@ -179,7 +186,7 @@ int tele_hub_disarm(tele_hub *hub, uint64_t stream_id) {
 int tele_hub_wake(tele_hub *hub) {
   pthread_mutex_lock(&hub->mutex);
   hub->wake_requested = true;
-  wake_sleeper(hub);
+  hub_wake_sleeper(hub);
   pthread_mutex_unlock(&hub->mutex);
   return 0;
 }

@@ -89,10 +89,29 @@ static const field tele_hub_event_fields[] = {
     FIELD(tele_hub_event, stream_id), FIELD(tele_hub_event, head),   FIELD(tele_hub_event, t_mono_ns),
     FIELD(tele_hub_event, kind),      FIELD(tele_hub_event, detail),
 };
+static const field tele_stream_settings_fields[] = {
+    FIELD(tele_stream_settings, phase_ns),        FIELD(tele_stream_settings, period_ns),
+    FIELD(tele_stream_settings, interval_min_ns), FIELD(tele_stream_settings, outputs),
+    FIELD(tele_stream_settings, every_nth),       FIELD(tele_stream_settings, in_order),
+    FIELD(tele_stream_settings, bitrate_kbps),    FIELD(tele_stream_settings, gop_ms),
+    FIELD(tele_stream_settings, fps_mhz),         FIELD(tele_stream_settings, jpeg_quality),
+    FIELD(tele_stream_settings, encoder),
+};
+static const field tele_stream_status_fields[] = {
+    FIELD(tele_stream_status, frames_sampled), FIELD(tele_stream_status, frames_skipped),
+    FIELD(tele_stream_status, packets),        FIELD(tele_stream_status, packets_dropped),
+    FIELD(tele_stream_status, keyframes),      FIELD(tele_stream_status, bytes),
+    FIELD(tele_stream_status, convert_ns),     FIELD(tele_stream_status, encode_ns),
+    FIELD(tele_stream_status, decode_ns),      FIELD(tele_stream_status, last_frame),
+    FIELD(tele_stream_status, encoder),        FIELD(tele_stream_status, width),
+    FIELD(tele_stream_status, height),         FIELD(tele_stream_status, bitrate_kbps),
+    FIELD(tele_stream_status, encoder_name),   FIELD(tele_stream_status, note),
+};
 
 static const layout layouts[] = {
-    LAYOUT(tele_slot_header), LAYOUT(tele_hud),      LAYOUT(tele_input),  LAYOUT(tele_producer_options),
-    LAYOUT(tele_frame),       LAYOUT(tele_controls), LAYOUT(tele_status), LAYOUT(tele_hub_event),
+    LAYOUT(tele_slot_header),     LAYOUT(tele_hud),           LAYOUT(tele_input),  LAYOUT(tele_producer_options),
+    LAYOUT(tele_frame),           LAYOUT(tele_controls),      LAYOUT(tele_status), LAYOUT(tele_hub_event),
+    LAYOUT(tele_stream_settings), LAYOUT(tele_stream_status),
 };
 
 /* Offsets in the header of the segment: name as in telebridge.h, without TELE_OFFSET_. */

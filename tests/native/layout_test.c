@@ -4,7 +4,7 @@
 #include "harness.h"
 
 static void sizes_and_offsets_are_told(void) {
-  char text[8192];
+  char text[16384];
   int chars = tele_layout_json(text, sizeof text);
   CHECK(chars > 0 && strlen(text) == (size_t)chars);
   CHECK(text[0] == '{' && text[chars - 1] == '}');
@@ -21,6 +21,8 @@ static void sizes_and_offsets_are_told(void) {
   TELLS("\"overlay_format\":{\"offset\":%zu,\"bytes\":4}", offsetof(tele_frame, overlay_format));
   TELLS("\"tele_status\":{\"bytes\":%zu,", sizeof(tele_status));
   TELLS("\"controls\":{\"offset\":%zu,\"bytes\":%zu}", offsetof(tele_status, controls), sizeof(tele_controls));
+  TELLS("\"tele_stream_settings\":{\"bytes\":%zu,", sizeof(tele_stream_settings));
+  TELLS("\"note\":{\"offset\":%zu,\"bytes\":160}", offsetof(tele_stream_status, note));
   TELLS("\"INPUT_EVENTS\":4224}}");
 }
 

@@ -1,7 +1,7 @@
 /* The suites, in the order in which they run. */
 #include "harness.h"
 
-extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, threads, vector;
+extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, stream, threads, vector;
 
-const suite *const suites[] = {&layout,  &vector,  &paths, &publish, &torn,    &owner,
-                               &hostile, &control, &hub,   &jpeg,    &threads, NULL};
+const suite *const suites[] = {&layout,  &vector, &paths, &publish, &torn,    &owner, &hostile,
+                               &control, &hub,    &jpeg,  &stream,  &threads, NULL};

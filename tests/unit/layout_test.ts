@@ -19,6 +19,8 @@ const STRUCTS: Record<string, Record<string, number>> = {
   tele_controls: layout.Controls,
   tele_status: layout.Status,
   tele_hub_event: layout.HubEvent,
+  tele_stream_settings: layout.StreamSettings,
+  tele_stream_status: layout.StreamStatus,
 };
 
 Deno.test("layout: sizes and offsets are those that the C compiler sees", () => {
@@ -30,7 +32,7 @@ Deno.test("layout: sizes and offsets are those that the C compiler sees", () => 
       if (field === "bytes") {
         assert.equal(offset, native.bytes, `size of ${name}`);
       } else {
-        const nativeField = field === "pixels_bytes" ? "bytes" : field;
+        const nativeField = field.endsWith("s_bytes") ? "bytes" : field;
         assert.equal(offset, native.fields[nativeField]?.offset, `${name}.${field}`);
       }
     }
