@@ -183,21 +183,21 @@ static int run_test(const test *test, const char *suite_name) {
 
 extern const suite *const suites[];
 
-/* Arguments choose suites or tests by the start of "suite.test"; none = all. */
-static bool is_chosen(const char *suite_name, const char *test_name, int argc, char **argv) {
+/* Arguments choose suites or tests by the start of "suite.test"; none = all but those on request. */
+static bool is_chosen(const suite *suite, const char *test_name, int argc, char **argv) {
   char name[128];
-  snprintf(name, sizeof name, "%s.%s", suite_name, test_name);
+  snprintf(name, sizeof name, "%s.%s", suite->name, test_name);
   for (int i = 1; i < argc; i++) {
     if (strncmp(name, argv[i], strlen(argv[i])) == 0) return true;
   }
-  return argc < 2;
+  return argc < 2 && !suite->is_on_request;
 }
 
 int main(int argc, char **argv) {
   int passed = 0, failed = 0, skipped = 0;
   for (size_t i = 0; suites[i] != NULL; i++) {
     for (size_t j = 0; j < suites[i]->tests_count; j++) {
-      if (!is_chosen(suites[i]->name, suites[i]->tests[j].name, argc, argv)) continue;
+      if (!is_chosen(suites[i], suites[i]->tests[j].name, argc, argv)) continue;
       int code = run_test(&suites[i]->tests[j], suites[i]->name);
       if (code == SKIPPED) {
         skipped++;

@@ -23,10 +23,13 @@ typedef struct suite {
   const char *name;
   const test *tests;
   size_t tests_count;
+  bool is_on_request; /* runs only when it is named */
 } suite;
 
 #define SUITE(suite_name, tests_array) \
-  const suite suite_name = {#suite_name, tests_array, sizeof(tests_array) / sizeof(tests_array)[0]}
+  const suite suite_name = {#suite_name, tests_array, sizeof(tests_array) / sizeof(tests_array)[0], false}
+#define SUITE_ON_REQUEST(suite_name, tests_array) \
+  const suite suite_name = {#suite_name, tests_array, sizeof(tests_array) / sizeof(tests_array)[0], true}
 
 /* End the test. */
 __attribute__((noreturn, format(printf, 3, 4))) void fail_test(const char *file, int line, const char *format, ...);

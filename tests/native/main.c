@@ -1,7 +1,8 @@
 /* The suites, in the order in which they run. */
 #include "harness.h"
 
-extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, stream, threads, vector;
+extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, stream, driverless, nvenc, threads,
+    vector;
 
-const suite *const suites[] = {&layout,  &vector, &paths, &publish, &torn,    &owner, &hostile,
-                               &control, &hub,    &jpeg,  &stream,  &threads, NULL};
+const suite *const suites[] = {&layout, &vector, &paths,  &publish,    &torn,  &owner,   &hostile, &control,
+                               &hub,    &jpeg,   &stream, &driverless, &nvenc, &threads, NULL};

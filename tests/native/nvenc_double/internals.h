@@ -1,0 +1,78 @@
+/* Of libnvidia-encode.so.1: what its files share. */
+#ifndef NVENC_DOUBLE_INTERNALS_H
+#define NVENC_DOUBLE_INTERNALS_H
+
+#include "nvenc_double.h"
+
+/* Every handle ever given out stays known, so that one used after its end is recognised. */
+typedef enum handle_kind { HANDLE_SESSION, HANDLE_INPUT, HANDLE_OUTPUT } handle_kind;
+
+typedef struct session session;
+
+typedef struct handle {
+  struct handle *next;
+  handle_kind kind;
+  bool is_alive;
+  session *owner;
+} handle;
+
+typedef struct input_buffer {
+  handle handle;
+  uint8_t *bytes; /* three planes, then GUARD_BYTES that nobody may touch */
+  uint32_t width, height, pitch;
+  bool is_locked, is_filled;
+} input_buffer;
+
+typedef struct output_buffer {
+  handle handle;
+  uint8_t *bytes;
+  size_t bytes_count;
+  NV_ENC_PIC_TYPE type;
+  uint64_t ticket; /* order of submission; 0 = nothing is in it */
+  bool is_locked;
+} output_buffer;
+
+typedef struct h264_stream h264_stream;
+
+struct session {
+  handle handle;
+  CUcontext context;
+  bool is_usable; /* false: the opening failed, and only destroying is left */
+  bool is_initialized, is_flushed, is_lost;
+  int calls_inside; /* threads in a call */
+  bool preset_fetched;
+  GUID preset;
+  NV_ENC_TUNING_INFO tuning;
+  NV_ENC_INITIALIZE_PARAMS params;
+  NV_ENC_CONFIG config;
+  int inputs, outputs, locks;
+  uint64_t submitted, fetched; /* tickets */
+  uint32_t since_keyframe;
+  h264_stream *stream;
+  const char *last_error;
+};
+
+bool guid_equals(const GUID *a, const GUID *b);
+
+/* ---- struct_checks.c: each aborts on what the header forbids ------------------------------------ */
+
+void check_open(const NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS *params);
+void check_caps(const NV_ENC_CAPS_PARAM *param);
+void check_preset(const NV_ENC_PRESET_CONFIG *preset);
+void check_initialize(const char *call, const session *session, const NV_ENC_INITIALIZE_PARAMS *params);
+void check_reconfigure(const session *session, const NV_ENC_RECONFIGURE_PARAMS *params);
+void check_create_input(const NV_ENC_CREATE_INPUT_BUFFER *params);
+void check_create_output(const NV_ENC_CREATE_BITSTREAM_BUFFER *params);
+void check_lock_input(const NV_ENC_LOCK_INPUT_BUFFER *lock);
+void check_lock_output(const NV_ENC_LOCK_BITSTREAM *lock);
+void check_picture(const NV_ENC_PIC_PARAMS *picture);
+
+/* ---- h264_stream.c: OpenH264 ---------------------------------------------------------------------- */
+
+h264_stream *h264_stream_open(const NV_ENC_INITIALIZE_PARAMS *params, const NV_ENC_CONFIG *config);
+void h264_stream_set_rates(h264_stream *stream, const NV_ENC_INITIALIZE_PARAMS *params, const NV_ENC_CONFIG *config);
+/* Leaves the access unit in output. */
+void h264_stream_encode(h264_stream *stream, const input_buffer *input, bool idr, output_buffer *output);
+void h264_stream_close(h264_stream *stream);
+
+#endif
