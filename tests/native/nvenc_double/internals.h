@@ -52,10 +52,41 @@ struct session {
   const char *last_error;
 };
 
-bool guid_equals(const GUID *a, const GUID *b);
+/* ---- api.c --------------------------------------------------------------------------------------- */
+
+void *new_handle(handle_kind kind, size_t bytes, session *owner);
+
+/* Aborts when it is none of this kind and owner (NULL: any), or destroyed. */
+void *find_handle(const char *call, handle_kind kind, const session *owner, const void *given);
+
+typedef enum demand { ANY_SESSION, OPENED, INITIALIZED } demand;
+
+/* What holds for every call: a session that lives, its context current, one thread at a time. */
+session *enter(const char *call, void *encoder, demand demand);
+NVENCSTATUS leave(session *session, NVENCSTATUS status);
+
+/* How the machine is today. */
+NVENCSTATUS failure_of(session *session, const char *call);
+
+#define ENTER(name, demand)                        \
+  const char *const call = name;                   \
+  session *session = enter(call, encoder, demand); \
+  NVENCSTATUS failure = failure_of(session, call); \
+  if (failure != NV_ENC_SUCCESS) return leave(session, failure)
+#define DEMAND(condition, ...) \
+  if (!(condition)) VIOLATION(__VA_ARGS__)
+
+/* ---- sessions.c, buffers.c, pictures.c ------------------------------------------------------------ */
+
+extern session *newest_session;
+
+void list_session_calls(NV_ENCODE_API_FUNCTION_LIST *list);
+void list_buffer_calls(NV_ENCODE_API_FUNCTION_LIST *list);
+void list_picture_calls(NV_ENCODE_API_FUNCTION_LIST *list);
 
 /* ---- struct_checks.c: each aborts on what the header forbids ------------------------------------ */
 
+bool guid_equals(const GUID *a, const GUID *b);
 void check_open(const NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS *params);
 void check_caps(const NV_ENC_CAPS_PARAM *param);
 void check_preset(const NV_ENC_PRESET_CONFIG *preset);

@@ -11,7 +11,7 @@ static void demand_zeros(const char *call, const char *field, const void *bytes,
   }
 }
 
-#define DEMAND(call, condition)                                            \
+#define HOLDS(call, condition)                                             \
   do {                                                                     \
     if (!(condition)) VIOLATION("%s: %s does not hold", call, #condition); \
   } while (0)
@@ -23,16 +23,16 @@ static void demand_zeros(const char *call, const char *field, const void *bytes,
 void check_open(const NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS *params) {
   const char *call = "nvEncOpenEncodeSessionEx";
   VERSION(call, params->version, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS_VER);
-  DEMAND(call, params->apiVersion == NVENCAPI_VERSION);
-  DEMAND(call, params->deviceType == NV_ENC_DEVICE_TYPE_CUDA);
-  DEMAND(call, params->reserved == NULL);
+  HOLDS(call, params->apiVersion == NVENCAPI_VERSION);
+  HOLDS(call, params->deviceType == NV_ENC_DEVICE_TYPE_CUDA);
+  HOLDS(call, params->reserved == NULL);
   ZEROS(call, params->reserved1);
   ZEROS(call, params->reserved2);
 }
 
 void check_caps(const NV_ENC_CAPS_PARAM *param) {
   VERSION("nvEncGetEncodeCaps", param->version, NV_ENC_CAPS_PARAM_VER);
-  DEMAND("nvEncGetEncodeCaps", param->capsToQuery < NV_ENC_CAPS_EXPOSED_COUNT);
+  HOLDS("nvEncGetEncodeCaps", param->capsToQuery < NV_ENC_CAPS_EXPOSED_COUNT);
   ZEROS("nvEncGetEncodeCaps", param->reserved);
 }
 
@@ -46,25 +46,25 @@ void check_preset(const NV_ENC_PRESET_CONFIG *preset) {
 
 static void check_rates(const char *call, const NV_ENC_RC_PARAMS *rate) {
   VERSION(call, rate->version, NV_ENC_RC_PARAMS_VER);
-  DEMAND(call, rate->rateControlMode <= NV_ENC_PARAMS_RC_CBR); /* the later ones are deprecated */
-  DEMAND(call, rate->averageBitRate > 0);
-  DEMAND(call, rate->vbvInitialDelay <= rate->vbvBufferSize);
-  DEMAND(call, rate->reservedBitField1 == 0 && rate->reservedBitFields == 0);
-  DEMAND(call, rate->enableLookahead == 1 || rate->lookaheadDepth == 0);
-  DEMAND(call, rate->qpMapMode <= NV_ENC_QP_MAP_DELTA);
-  DEMAND(call, rate->reserved2 == 0);
+  HOLDS(call, rate->rateControlMode <= NV_ENC_PARAMS_RC_CBR); /* the later ones are deprecated */
+  HOLDS(call, rate->averageBitRate > 0);
+  HOLDS(call, rate->vbvInitialDelay <= rate->vbvBufferSize);
+  HOLDS(call, rate->reservedBitField1 == 0 && rate->reservedBitFields == 0);
+  HOLDS(call, rate->enableLookahead == 1 || rate->lookaheadDepth == 0);
+  HOLDS(call, rate->qpMapMode <= NV_ENC_QP_MAP_DELTA);
+  HOLDS(call, rate->reserved2 == 0);
   ZEROS(call, rate->reserved1);
   ZEROS(call, rate->reserved);
 }
 
 static void check_h264(const char *call, const NV_ENC_CONFIG_H264 *h264, const NV_ENC_CONFIG *config) {
-  DEMAND(call, h264->reservedBitFields == 0);
-  DEMAND(call, h264->idrPeriod >= config->gopLength);
-  DEMAND(call, h264->chromaFormatIDC == 1);
-  DEMAND(call, h264->disableDeblockingFilterIDC <= 2);
-  DEMAND(call, h264->sliceMode <= 3);
-  DEMAND(call, h264->sliceMode != 3 || h264->sliceModeData >= 1);
-  DEMAND(call, !(h264->repeatSPSPPS && h264->disableSPSPPS));
+  HOLDS(call, h264->reservedBitFields == 0);
+  HOLDS(call, h264->idrPeriod >= config->gopLength);
+  HOLDS(call, h264->chromaFormatIDC == 1);
+  HOLDS(call, h264->disableDeblockingFilterIDC <= 2);
+  HOLDS(call, h264->sliceMode <= 3);
+  HOLDS(call, h264->sliceMode != 3 || h264->sliceModeData >= 1);
+  HOLDS(call, !(h264->repeatSPSPPS && h264->disableSPSPPS));
   ZEROS(call, h264->h264VUIParameters.reserved);
   ZEROS(call, h264->reserved1);
   ZEROS(call, h264->reserved2);
@@ -78,11 +78,11 @@ static void check_config(const char *call, const NV_ENC_CONFIG *config) {
   for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++) {
     if (guid_equals(&config->profileGUID, profiles[i])) profile_is_known = true;
   }
-  DEMAND(call, profile_is_known);
-  DEMAND(call, config->gopLength > 0);
-  DEMAND(call, config->gopLength != NVENC_INFINITE_GOPLENGTH || config->frameIntervalP == 1);
-  DEMAND(call, config->frameFieldMode == NV_ENC_PARAMS_FRAME_FIELD_MODE_FRAME);
-  DEMAND(call, config->mvPrecision <= NV_ENC_MV_PRECISION_QUARTER_PEL);
+  HOLDS(call, profile_is_known);
+  HOLDS(call, config->gopLength > 0);
+  HOLDS(call, config->gopLength != NVENC_INFINITE_GOPLENGTH || config->frameIntervalP == 1);
+  HOLDS(call, config->frameFieldMode == NV_ENC_PARAMS_FRAME_FIELD_MODE_FRAME);
+  HOLDS(call, config->mvPrecision <= NV_ENC_MV_PRECISION_QUARTER_PEL);
   ZEROS(call, config->reserved);
   ZEROS(call, config->reserved2);
   check_rates(call, &config->rcParams);
@@ -91,19 +91,19 @@ static void check_config(const char *call, const NV_ENC_CONFIG *config) {
 
 void check_initialize(const char *call, const session *session, const NV_ENC_INITIALIZE_PARAMS *params) {
   VERSION(call, params->version, NV_ENC_INITIALIZE_PARAMS_VER);
-  DEMAND(call, guid_equals(&params->encodeGUID, &NV_ENC_CODEC_H264_GUID));
+  HOLDS(call, guid_equals(&params->encodeGUID, &NV_ENC_CODEC_H264_GUID));
   if (!session->preset_fetched) VIOLATION("%s: before nvEncGetEncodePresetConfigEx", call);
-  DEMAND(call, guid_equals(&params->presetGUID, &session->preset));
-  DEMAND(call, params->tuningInfo == session->tuning);
-  DEMAND(call, params->darWidth > 0 && params->darHeight > 0);
-  DEMAND(call, params->frameRateNum > 0 && params->frameRateDen > 0);
-  DEMAND(call, params->enableEncodeAsync == 0); /* Windows only */
-  DEMAND(call, params->enablePTD == 1);
-  DEMAND(call, params->enableMEOnlyMode == 0 && params->enableOutputInVidmem == 0);
-  DEMAND(call, params->reservedBitFields == 0);
-  DEMAND(call, params->privDataSize == 0 && params->privData == NULL);
-  DEMAND(call, params->bufferFormat == NV_ENC_BUFFER_FORMAT_UNDEFINED); /* D3D12 only */
-  DEMAND(call, params->encodeConfig != NULL);
+  HOLDS(call, guid_equals(&params->presetGUID, &session->preset));
+  HOLDS(call, params->tuningInfo == session->tuning);
+  HOLDS(call, params->darWidth > 0 && params->darHeight > 0);
+  HOLDS(call, params->frameRateNum > 0 && params->frameRateDen > 0);
+  HOLDS(call, params->enableEncodeAsync == 0); /* Windows only */
+  HOLDS(call, params->enablePTD == 1);
+  HOLDS(call, params->enableMEOnlyMode == 0 && params->enableOutputInVidmem == 0);
+  HOLDS(call, params->reservedBitFields == 0);
+  HOLDS(call, params->privDataSize == 0 && params->privData == NULL);
+  HOLDS(call, params->bufferFormat == NV_ENC_BUFFER_FORMAT_UNDEFINED); /* D3D12 only */
+  HOLDS(call, params->encodeConfig != NULL);
   ZEROS(call, params->maxMEHintCountsPerBlock);
   ZEROS(call, params->reserved);
   ZEROS(call, params->reserved2);
@@ -113,23 +113,23 @@ void check_initialize(const char *call, const session *session, const NV_ENC_INI
 void check_reconfigure(const session *session, const NV_ENC_RECONFIGURE_PARAMS *params) {
   const char *call = "nvEncReconfigureEncoder";
   VERSION(call, params->version, NV_ENC_RECONFIGURE_PARAMS_VER);
-  DEMAND(call, params->reserved == 0);
+  HOLDS(call, params->reserved == 0);
   check_initialize(call, session, &params->reInitEncodeParams);
   const NV_ENC_INITIALIZE_PARAMS *now = &params->reInitEncodeParams, *before = &session->params;
-  DEMAND(call, now->encodeWidth == before->encodeWidth && now->encodeHeight == before->encodeHeight);
-  DEMAND(call, now->maxEncodeWidth == before->maxEncodeWidth && now->maxEncodeHeight == before->maxEncodeHeight);
-  DEMAND(call, now->encodeConfig->gopLength == session->config.gopLength);
-  DEMAND(call, now->encodeConfig->frameIntervalP == session->config.frameIntervalP);
-  DEMAND(call, now->encodeConfig->encodeCodecConfig.h264Config.idrPeriod ==
-                   session->config.encodeCodecConfig.h264Config.idrPeriod);
+  HOLDS(call, now->encodeWidth == before->encodeWidth && now->encodeHeight == before->encodeHeight);
+  HOLDS(call, now->maxEncodeWidth == before->maxEncodeWidth && now->maxEncodeHeight == before->maxEncodeHeight);
+  HOLDS(call, now->encodeConfig->gopLength == session->config.gopLength);
+  HOLDS(call, now->encodeConfig->frameIntervalP == session->config.frameIntervalP);
+  HOLDS(call, now->encodeConfig->encodeCodecConfig.h264Config.idrPeriod ==
+                  session->config.encodeCodecConfig.h264Config.idrPeriod);
 }
 
 void check_create_input(const NV_ENC_CREATE_INPUT_BUFFER *params) {
   const char *call = "nvEncCreateInputBuffer";
   VERSION(call, params->version, NV_ENC_CREATE_INPUT_BUFFER_VER);
-  DEMAND(call, params->memoryHeap == 0);
-  DEMAND(call, params->reserved == 0);
-  DEMAND(call, params->pSysMemBuffer == NULL);
+  HOLDS(call, params->memoryHeap == 0);
+  HOLDS(call, params->reserved == 0);
+  HOLDS(call, params->pSysMemBuffer == NULL);
   ZEROS(call, params->reserved1);
   ZEROS(call, params->reserved2);
 }
@@ -137,8 +137,8 @@ void check_create_input(const NV_ENC_CREATE_INPUT_BUFFER *params) {
 void check_create_output(const NV_ENC_CREATE_BITSTREAM_BUFFER *params) {
   const char *call = "nvEncCreateBitstreamBuffer";
   VERSION(call, params->version, NV_ENC_CREATE_BITSTREAM_BUFFER_VER);
-  DEMAND(call, params->size == 0 && params->memoryHeap == 0);
-  DEMAND(call, params->reserved == 0);
+  HOLDS(call, params->size == 0 && params->memoryHeap == 0);
+  HOLDS(call, params->reserved == 0);
   ZEROS(call, params->reserved1);
   ZEROS(call, params->reserved2);
 }
@@ -146,7 +146,7 @@ void check_create_output(const NV_ENC_CREATE_BITSTREAM_BUFFER *params) {
 void check_lock_input(const NV_ENC_LOCK_INPUT_BUFFER *lock) {
   const char *call = "nvEncLockInputBuffer";
   VERSION(call, lock->version, NV_ENC_LOCK_INPUT_BUFFER_VER);
-  DEMAND(call, lock->reservedBitFields == 0);
+  HOLDS(call, lock->reservedBitFields == 0);
   ZEROS(call, lock->reserved1);
   ZEROS(call, lock->reserved2);
 }
@@ -154,7 +154,7 @@ void check_lock_input(const NV_ENC_LOCK_INPUT_BUFFER *lock) {
 void check_lock_output(const NV_ENC_LOCK_BITSTREAM *lock) {
   const char *call = "nvEncLockBitstream";
   VERSION(call, lock->version, NV_ENC_LOCK_BITSTREAM_VER);
-  DEMAND(call, lock->reservedBitFields == 0);
+  HOLDS(call, lock->reservedBitFields == 0);
   ZEROS(call, lock->reserved);
   ZEROS(call, lock->reserved1);
   ZEROS(call, lock->reserved2);
@@ -164,12 +164,12 @@ void check_picture(const NV_ENC_PIC_PARAMS *picture) {
   const char *call = "nvEncEncodePicture";
   const NV_ENC_PIC_PARAMS_H264 *h264 = &picture->codecPicParams.h264PicParams;
   VERSION(call, picture->version, NV_ENC_PIC_PARAMS_VER);
-  DEMAND(call, picture->encodePicFlags < NV_ENC_PIC_FLAG_EOS * 2);
-  DEMAND(call, picture->completionEvent == NULL);
-  DEMAND(call, picture->reservedBitFields == 0);
-  DEMAND(call, picture->qpDeltaMap == NULL && picture->qpDeltaMapSize == 0);
-  DEMAND(call, picture->meExternalHints == NULL && picture->alphaBuffer == NULL);
-  DEMAND(call, h264->reservedBitFields == 0 && h264->reserved3 == 0);
+  HOLDS(call, picture->encodePicFlags < NV_ENC_PIC_FLAG_EOS * 2);
+  HOLDS(call, picture->completionEvent == NULL);
+  HOLDS(call, picture->reservedBitFields == 0);
+  HOLDS(call, picture->qpDeltaMap == NULL && picture->qpDeltaMapSize == 0);
+  HOLDS(call, picture->meExternalHints == NULL && picture->alphaBuffer == NULL);
+  HOLDS(call, h264->reservedBitFields == 0 && h264->reserved3 == 0);
   ZEROS(call, picture->reserved1);
   ZEROS(call, picture->reserved2);
   ZEROS(call, picture->reserved3);
