@@ -87,7 +87,8 @@ export class SourceMux {
 
   tick(nowMs: number): void {
     for (const [lane, { pipeline, replacedAtMs }] of this.#ways) {
-      pipeline.tick(nowMs);
+      // One that is kept warm asks for no keyframe.
+      if (lane === this.#lane) pipeline.tick(nowMs);
       if (replacedAtMs === null || nowMs - replacedAtMs < GRACE_MS) continue;
       pipeline.close();
       this.#ways.delete(lane);
@@ -106,7 +107,6 @@ export class SourceMux {
       onPicture: (frame) => this.#receivePicture(lane, frame),
       onDone,
       onError,
-      // One that is kept warm does without.
       onKeyframeWanted: () => lane === this.#lane && onKeyframeWanted(),
     };
   }

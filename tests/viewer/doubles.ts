@@ -176,6 +176,35 @@ export class VideoDecoderDouble {
   }
 }
 
+/** Stands for createImageBitmap: decodes the oldest picture when told to. */
+export class BitmapDecoderDouble {
+  readonly #begun: PromiseWithResolvers<ImageBitmap>[] = [];
+  /** Pictures whose decoding was begun. */
+  begun = 0;
+
+  readonly decode = (): Promise<ImageBitmap> => {
+    const promise = Promise.withResolvers<ImageBitmap>();
+    this.#begun.push(promise);
+    this.begun++;
+    return promise.promise;
+  };
+
+  get busy(): boolean {
+    return this.#begun.length > 0;
+  }
+
+  /** Resolves when all that follows from it has happened. */
+  output(): Promise<void> {
+    this.#begun.shift()?.resolve(new PictureDouble(0) as unknown as ImageBitmap);
+    return new Promise((resolve) => setTimeout(resolve));
+  }
+
+  fail(message: string): Promise<void> {
+    this.#begun.shift()?.reject(new DOMException(message, "InvalidStateError"));
+    return new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
 /** Makes decoders and remembers them. */
 export function decoderFactory(): DecoderFactory & { decoders: VideoDecoderDouble[] } {
   const decoders: VideoDecoderDouble[] = [];
