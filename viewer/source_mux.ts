@@ -75,7 +75,7 @@ export class SourceMux {
     for (const { pipeline } of this.#ways.values()) pipeline.restart();
   }
 
-  /** Another producer: its numbers begin anew. */
+  /** Another producer, perhaps with another clock. */
   forgetPosition(): void {
     this.#position = null;
   }
@@ -127,12 +127,13 @@ export class SourceMux {
   }
 
   /**
-   * Whether a picture is not older than the last one. A new producer counts from 1 again, and its first frame may come
-   * before the news of it: then its clock has gone on.
+   * Whether a picture is not older than the last one. Its stamp decides before its number: a new producer counts from 1
+   * again, and its first frame may come before the news of it, or while pictures of the old one are being decoded.
    */
   #advances({ header: { frame, tMonoNs } }: DecodedFrame): boolean {
-    return this.#position === null || frame >= this.#position.frame ||
-      tMonoNs > this.#position.tMonoNs;
+    const position = this.#position;
+    if (position === null || tMonoNs > position.tMonoNs) return true;
+    return tMonoNs === position.tMonoNs && frame >= position.frame;
   }
 }
 

@@ -117,9 +117,11 @@ Deno.test("source mux: a keyframe that repeats a frame is shown; one of a new pr
   test.push({ frame: 6, tMonoNs: 90n });
   // Numbers begin anew before the news of it: the clock has gone on.
   test.push({ frame: 1, tMonoNs: 200n });
+  // The old one's last picture was still being decoded.
+  test.push({ frame: 8, tMonoNs: 110n });
   test.mux.forgetPosition();
   test.push({ frame: 1, tMonoNs: 10n });
-  assert.deepEqual([test.pictures, test.mux.framesOvertaken], [[7, 7, 1, 1], 1]);
+  assert.deepEqual([test.pictures, test.mux.framesOvertaken], [[7, 7, 1, 1], 2]);
 });
 
 Deno.test("source mux: only the pipeline in use asks for keyframes", () => {
