@@ -83,8 +83,7 @@ static int sample(tele_stream *stream, const turn *turn, uint64_t after, uint32_
       stream_output *output = &stream->outputs[j];
       if ((output->bit & turn->room) == 0) continue;
       if (jpeg && j == OUTPUT_H264) {
-        result = error_set(ENOTSUP, "the run publishes JPEG, which is not encoded once more");
-        stream_give_up(stream, turn, output, result);
+        stream_give_up(stream, turn, output, error_set(ENOTSUP, "the run publishes JPEG, which is not encoded again"));
       } else if (result < 0) {
         stream_give_up(stream, turn, output, result);
       } else if (jpeg) {

@@ -119,7 +119,12 @@ static int encode_once(stream_output *output, const encoder_config *config, cons
     if (result < 0) return result;
     output->config = *config;
   }
-  return backend->encode(output->encoder, picture, keyframe, unit);
+  int result = backend->encode(output->encoder, picture, keyframe, unit);
+  if (result < 0) return result;
+  /* Whoever relies on it would wait for ever. */
+  if (unit->bytes_count == 0) return error_set(EIO, "it made nothing of a picture");
+  if (keyframe && !unit->keyframe) return error_set(EIO, "it made no keyframe when it was asked to");
+  return 0;
 }
 
 int output_encode(stream_output *output, const tele_stream_settings *settings, uint32_t fps_mhz,

@@ -116,6 +116,9 @@ void stream_encode(tele_stream *stream, const turn *turn, stream_output *output,
   output_news news;
   int result = output_encode(output, &turn->settings, stream->rate_mhz, picture, &unit, &news);
   bool h264 = output->bit == TELE_OUTPUT_H264;
+  if (h264 && news == OUTPUT_OPENED) {
+    stream_tell_encoder(stream, output->encoder->backend->kind, output->encoder->name, output->note);
+  }
   pthread_mutex_lock(&stream->mutex);
   stream->status.encode_ns += clock_mono_ns() - begin_ns;
   if (h264 && result == 0) stream->status.bitrate_kbps = output->config.bitrate_kbps;
@@ -123,9 +126,6 @@ void stream_encode(tele_stream *stream, const turn *turn, stream_output *output,
   if (result < 0) {
     if (news == OUTPUT_GIVEN_UP) tell_given_up(stream, output, result);
     return;
-  }
-  if (h264 && news == OUTPUT_OPENED) {
-    stream_tell_encoder(stream, output->encoder->backend->kind, output->encoder->name, output->note);
   }
   coded_frame coded = {.header = header,
                        .bytes = unit.bytes,

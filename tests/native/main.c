@@ -1,8 +1,9 @@
 /* The suites, in the order in which they run. */
 #include "harness.h"
 
-extern const suite layout, paths, publish, torn, owner, hostile, control, hub, jpeg, stream, driverless, nvenc,
-    nvenc_double, threads, vector;
+extern const suite layout, vector, paths, publish, torn, owner, hostile, control, hub, jpeg, sampling, stream,
+    stream_units, stream_life, driverless, nvenc, nvenc_double, threads;
 
-const suite *const suites[] = {&layout, &vector, &paths,  &publish,    &torn,  &owner,        &hostile, &control,
-                               &hub,    &jpeg,   &stream, &driverless, &nvenc, &nvenc_double, &threads, NULL};
+const suite *const suites[] = {&layout,     &vector, &paths,        &publish,  &torn,   &owner,        &hostile,
+                               &control,    &hub,    &jpeg,         &sampling, &stream, &stream_units, &stream_life,
+                               &driverless, &nvenc,  &nvenc_double, &threads,  NULL};

@@ -1,10 +1,12 @@
 #include "stream_world.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <jpeglib.h>
 
 #include "picture.h"
+#include "reader.h"
 
 /* A bound against hangs. */
 #define EVENT_MS_MAX 10000u
@@ -28,6 +30,7 @@ void open_world(world *world, uint64_t capacity) {
 void close_world(world *world) {
   tele_stream_close(world->stream);
   decoder_close(world->decoder);
+  if (world->encoder != NULL) world->encoder->backend->close(world->encoder);
   tele_hub_destroy(world->hub);
   tele_controller_close(world->controller);
   tele_reader_close(world->reader);
@@ -58,14 +61,50 @@ void publish_card(world *world, const card *card) {
   CHECK_EQ(tele_producer_publish(world->producer, &frame), 0);
 }
 
-void publish_coded(world *world, uint32_t format, const void *bytes, size_t bytes_count, bool keyframe) {
-  tele_frame frame = {.pixels = bytes,
-                      .bytes = bytes_count,
+card unit_card(uint8_t shade) { return (card){.format = TELE_FORMAT_I420, .width = 64, .height = 48, .shade = shade}; }
+
+static encoder_picture picture_of(world *world, uint8_t shade) {
+  memset(world->pixels, shade, 64 * 48);
+  memset(world->pixels + 64 * 48, 128, 64 * 48);
+  return (encoder_picture){.planes = {world->pixels, world->pixels + 64 * 48, world->pixels + 64 * 48},
+                           .strides = {64, 32, 32},
+                           .width = 64,
+                           .height = 48};
+}
+
+static void publish_coded(world *world, uint32_t format, const access_unit *unit) {
+  tele_frame frame = {.pixels = unit->bytes,
+                      .bytes = unit->bytes_count,
                       .width = 64,
                       .height = 48,
                       .format = format,
-                      .flags = keyframe ? TELE_FRAME_KEYFRAME : 0};
+                      .flags = unit->keyframe ? TELE_FRAME_KEYFRAME : 0};
   CHECK_EQ(tele_producer_publish(world->producer, &frame), 0);
+}
+
+static encoder *open_encoder(tele_encoder_kind kind) {
+  encoder_config config = {.width = 64, .height = 48, .fps_mhz = 30000, .bitrate_kbps = 1000, .quality = 90};
+  encoder *made;
+  char note[160];
+  CHECK_EQ(encoder_open(kind, 0, &config, &made, note, sizeof note), 0);
+  return made;
+}
+
+void publish_unit(world *world, uint8_t shade, bool keyframe) {
+  if (world->encoder == NULL) world->encoder = open_encoder(TELE_ENCODER_OPENH264);
+  encoder_picture picture = picture_of(world, shade);
+  access_unit unit;
+  CHECK_EQ(world->encoder->backend->encode(world->encoder, &picture, keyframe, &unit), 0);
+  publish_coded(world, TELE_FORMAT_H264, &unit);
+}
+
+void publish_jpeg(world *world, uint8_t shade) {
+  encoder *encoder = open_encoder(TELE_ENCODER_JPEG);
+  encoder_picture picture = picture_of(world, shade);
+  access_unit unit;
+  CHECK_EQ(encoder->backend->encode(encoder, &picture, true, &unit), 0);
+  publish_coded(world, TELE_FORMAT_JPEG, &unit);
+  encoder->backend->close(encoder);
 }
 
 /* ---- The stream ------------------------------------------------------------------------------- */
@@ -87,10 +126,21 @@ tele_hub_event expect_event(world *world, tele_hub_event_kind kind) {
 }
 
 void expect_silence(world *world, uint32_t ms) {
-  tele_hub_event event;
-  if (tele_hub_next(world->hub, ms, &event, 1) != 0) {
+  uint64_t until_ns = tele_clock_mono_ns() + ms * NS_PER_MS;
+  for (uint64_t now_ns = 0; (now_ns = tele_clock_mono_ns()) < until_ns;) {
+    tele_hub_event event;
+    if (tele_hub_next(world->hub, (uint32_t)((until_ns - now_ns) / NS_PER_MS) + 1, &event, 1) == 0) continue;
+    if (event.kind == TELE_HUB_PACKET && take_packet(world) == NULL) continue; /* of one that was taken before */
     fail_test(__FILE__, __LINE__, "an event of kind %u came, expected none", event.kind);
   }
+}
+
+void wait_for_packets(world *world, uint64_t packets_count) {
+  while (status_of(world).packets < packets_count) usleep(500);
+}
+
+uint32_t notify_wanted(const world *world) {
+  return atomic_load_explicit(&world->reader->segment->notify_wanted, memory_order_relaxed);
 }
 
 const packet_header *take_packet(world *world) {

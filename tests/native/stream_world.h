@@ -30,7 +30,8 @@ typedef struct world {
   tele_hub *hub;
   tele_stream *stream;
   decoder *decoder;
-  uint32_t seen; /* bit per tele_hub_event_kind that came while another one was waited for */
+  encoder *encoder; /* of publish_unit() */
+  uint32_t seen;    /* bit per tele_hub_event_kind that came while another one was waited for */
   uint64_t packet_bytes;
   uint8_t *packet;
   uint8_t *pixels;
@@ -49,13 +50,20 @@ void open_world(world *world, uint64_t capacity);
 /* For a run that another process publishes. */
 void join_world(world *world);
 void publish_card(world *world, const card *card);
-/* Publishes an access unit or a JPEG. */
-void publish_coded(world *world, uint32_t format, const void *bytes, size_t bytes_count, bool keyframe);
+/* Encodes a card of 64 x 48 in one shade of I420 and publishes the access unit, as a producer that encodes does. */
+void publish_unit(world *world, uint8_t shade, bool keyframe);
+card unit_card(uint8_t shade);
+/* Publishes a JPEG of such a card. */
+void publish_jpeg(world *world, uint8_t shade);
 void open_stream(world *world, const tele_stream_settings *settings);
 /* Waits for an event of this kind; others are kept in `seen`. */
 tele_hub_event expect_event(world *world, tele_hub_event_kind kind);
-/* Whether nothing comes for so long. */
+/* Nothing may come for so long, beside late news of packets that were taken already. */
 void expect_silence(world *world, uint32_t ms);
+/* Waits until the stream has made so many packets, without taking any. */
+void wait_for_packets(world *world, uint64_t packets_count);
+/* The header's word: 1 while a hub waits for datagrams. */
+uint32_t notify_wanted(const world *world);
 /* Takes a packet, and waits for it where there is none. */
 const packet_header *expect_packet(world *world);
 /* The same if there is one at once, else NULL. */
