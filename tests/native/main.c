@@ -2,8 +2,9 @@
 #include "harness.h"
 
 extern const suite layout, vector, paths, publish, torn, owner, hostile, control, hub, jpeg, sampling, stream,
-    stream_units, stream_life, driverless, nvenc, nvenc_double, threads;
+    stream_units, stream_life, driverless, nvenc, nvenc_double, threads, threads_streams;
 
-const suite *const suites[] = {&layout,     &vector, &paths,        &publish,  &torn,   &owner,        &hostile,
-                               &control,    &hub,    &jpeg,         &sampling, &stream, &stream_units, &stream_life,
-                               &driverless, &nvenc,  &nvenc_double, &threads,  NULL};
+const suite *const suites[] = {&layout,          &vector,      &paths,      &publish, &torn,         &owner,
+                               &hostile,         &control,     &hub,        &jpeg,    &sampling,     &stream,
+                               &stream_units,    &stream_life, &driverless, &nvenc,   &nvenc_double, &threads,
+                               &threads_streams, NULL};
