@@ -10,6 +10,7 @@
 #include "encoder.h"
 #include "harness.h"
 #include "nvenc_double/nvenc_double.h"
+#include "stream_world.h"
 
 static nvenc_double_get_counts_fn *get_counts;
 static nvenc_double_get_params_fn *get_params;
@@ -201,6 +202,30 @@ static void a_lost_device_is_an_error_and_leaves_nothing(void) {
   }
 }
 
+/* Nothing is lost: the picture on which it failed comes out of the next encoder, as a keyframe. */
+static void a_stream_survives_its_device(void) {
+  need_double();
+  setenv("NVENC_DOUBLE_FAIL", "nvEncLockBitstream 4 5", 1);
+  world world;
+  open_world(&world, 4);
+  open_stream(&world, &(tele_stream_settings){.outputs = TELE_OUTPUT_H264});
+  for (uint32_t i = 1; i <= 6; i++) {
+    card card = {.format = TELE_FORMAT_RGB8, .width = 320, .height = 240, .shade = (uint8_t)(40 + 20 * i), .step = i};
+    publish_card(&world, &card);
+    const packet_header *packet = expect_packet(&world);
+    CHECK(packet->slot.step == i && packet->number == i);
+    CHECK_EQ((packet->slot.flags & TELE_FRAME_KEYFRAME) != 0, i == 1 || i == 4);
+    expect_card(&world, &card);
+    tele_stream_status status = status_of(&world);
+    CHECK((status.encoder == TELE_ENCODER_NVENC) == (i < 4));
+    if (i >= 4) {
+      CHECK(strstr(status.note, "nvEncLockBitstream: NV_ENC_ERR_DEVICE_NOT_EXIST") != NULL);
+      expect_nothing_left();
+    }
+  }
+  close_world(&world);
+}
+
 static void a_busy_encoder_is_waited_for(void) {
   need_double();
   setenv("NVENC_DOUBLE_FAIL", "nvEncEncodePicture 2 18", 1);
@@ -343,6 +368,7 @@ static const test tests[] = {
     {"where it does not work the next candidate does", where_it_does_not_work_the_next_candidate_does},
     {"an opening that fails leaves nothing", an_opening_that_fails_leaves_nothing},
     {"a lost device is an error and leaves nothing", a_lost_device_is_an_error_and_leaves_nothing},
+    {"a stream survives its device", a_stream_survives_its_device},
     {"a busy encoder is waited for", a_busy_encoder_is_waited_for},
     {"sizes that the GPU cannot encode are refused", sizes_that_the_gpu_cannot_encode_are_refused},
     {"the settings are for real time", the_settings_are_for_real_time},
