@@ -1,0 +1,102 @@
+/**
+ * When frames are sampled for a display: just in time to be drawn at its next refresh. That helps where the run makes
+ * frames at least as fast as the display shows them: the newest of them is taken, and none waits. A slower run's frame
+ * is sampled when it comes, since every wait for the grid would only make it later.
+ */
+
+import type { Display } from "../proto/wire.ts";
+
+const NS_PER_MS = 1e6;
+/** A run of this share of the display's rate is locked; one that falls below the lower share is let go. */
+const LOCK_RATE_SHARE = 0.9;
+const UNLOCK_RATE_SHARE = 0.8;
+/** A grid that is off by no more stays: reports jitter. */
+const TOLERANCE_NS = 0.3 * NS_PER_MS;
+const TOLERANCE_SHARE = 0.04;
+const PERIOD_TOLERANCE_SHARE = 0.01;
+/** A later grid, which is fresher but riskier, is taken only when so many reports in a row say so. */
+const LATER_REPORTS_MIN = 5;
+
+/** Frames are sampled at `phaseNs + k * periodNs` of CLOCK_MONOTONIC. */
+export interface Grid {
+  phaseNs: number;
+  periodNs: number;
+}
+
+/** What speaks for and against a grid, of the leader. */
+export interface PhaseQuestion {
+  /** Frames that the run makes per second, of which the leader wants. */
+  runHz: number;
+  /** The leader's cap; 0 = none. */
+  fpsMax: number;
+  stayLive: boolean;
+}
+
+/** The grid of one leader, with hysteresis. */
+export class PhaseLock {
+  #grid: Grid | null = null;
+  #laterNs: number[] = [];
+
+  get grid(): Grid | null {
+    return this.#grid;
+  }
+
+  /** The leader's display reported, or the question changed. `display` null: there is no leader that wants it. */
+  follow(display: Display | null, question: PhaseQuestion): Grid | null {
+    if (display === null || !this.#isOfUse(display, question)) this.release();
+    else this.#adopt(gridOf(display));
+    return this.#grid;
+  }
+
+  /** Another leader, or none. */
+  release(): void {
+    this.#grid = null;
+    this.#laterNs = [];
+  }
+
+  #isOfUse({ periodMs }: Display, { runHz, fpsMax, stayLive }: PhaseQuestion): boolean {
+    if (periodMs === 0 || !stayLive) return false;
+    const displayHz = 1000 / periodMs;
+    const share = this.#grid === null ? LOCK_RATE_SHARE : UNLOCK_RATE_SHARE;
+    return runHz >= displayHz * share && (fpsMax === 0 || fpsMax >= displayHz * UNLOCK_RATE_SHARE);
+  }
+
+  #adopt(reported: Grid): void {
+    const grid = this.#grid;
+    const { periodNs } = reported;
+    const samePeriod = grid !== null &&
+      Math.abs(periodNs - grid.periodNs) <= periodNs * PERIOD_TOLERANCE_SHARE;
+    if (!samePeriod) return this.#move(reported);
+    const offNs = wrapped(reported.phaseNs - grid.phaseNs, grid.periodNs);
+    if (Math.abs(offNs) <= Math.max(TOLERANCE_NS, periodNs * TOLERANCE_SHARE)) {
+      this.#laterNs = [];
+    } else if (offNs < 0) {
+      // A frame that is sampled too late misses its refresh: this cannot wait.
+      this.#move(reported);
+    } else {
+      this.#laterNs.push(offNs);
+      if (this.#laterNs.length < LATER_REPORTS_MIN) return;
+      const laterNs = Math.min(...this.#laterNs);
+      this.#move({ phaseNs: reported.phaseNs - (offNs - laterNs), periodNs });
+    }
+  }
+
+  #move(grid: Grid): void {
+    this.#grid = grid;
+    this.#laterNs = [];
+  }
+}
+
+function gridOf({ phaseMs, periodMs, leadMs }: Display): Grid {
+  return { phaseNs: (phaseMs - leadMs) * NS_PER_MS, periodNs: periodMs * NS_PER_MS };
+}
+
+/** `offNs` moved by whole periods to what is nearest to 0. */
+function wrapped(offNs: number, periodNs: number): number {
+  return offNs - Math.round(offNs / periodNs) * periodNs;
+}
+
+/** The first moment of the grid that is not before `ns`. */
+export function nextOf({ phaseNs, periodNs }: Grid, ns: number): number {
+  return phaseNs + Math.ceil((ns - phaseNs) / periodNs) * periodNs;
+}
