@@ -22,6 +22,7 @@ export class Attachment implements Disposable {
   #controller: Controller | null = null;
   #whyUncontrolled = "";
   #onHub = false;
+  #lent = false;
   readonly #hub: Hub;
   readonly #library: Library;
   readonly #onDispose: () => void;
@@ -52,8 +53,26 @@ export class Attachment implements Disposable {
   }
 
   #joinHub(): void {
-    this.#hub.add(this.streamId, this.reader, this.#controller);
+    this.#hub.add(this.streamId, this.reader, this.#lent ? null : this.#controller);
     this.#onHub = true;
+  }
+
+  #rejoinHub(): void {
+    this.#leaveHub();
+    this.#joinHub();
+    this.#armed = false;
+  }
+
+  /** A stream's thread waits with the controller from now on; the hub polls, and must be armed anew. */
+  lend(): void {
+    this.#lent = true;
+    this.#rejoinHub();
+  }
+
+  /** The stream is closed: the hub waits with the controller again, and must be armed anew. */
+  takeBack(): void {
+    this.#lent = false;
+    this.#rejoinHub();
   }
 
   #leaveHub(): void {
@@ -88,9 +107,7 @@ export class Attachment implements Disposable {
   takeController(): boolean {
     this.#openController();
     if (this.#controller === null) return false;
-    this.#leaveHub();
-    this.#joinHub();
-    this.#armed = false;
+    this.#rejoinHub();
     return true;
   }
 
@@ -159,10 +176,13 @@ export class Attachment implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // A reader that was closed meanwhile lives until the hub lets go of it; the controller needs it longer.
+    this.reader.joinedHub();
     try {
       this.#leaveHub();
     } finally {
       this.#controller?.[Symbol.dispose]();
+      this.reader.leftHub();
       this.#onDispose();
     }
   }

@@ -3,20 +3,21 @@
 import { getLogger } from "@logtape/logtape";
 import { TelebridgeError } from "../ffi/errors.ts";
 import { RunFlag } from "../ffi/reader.ts";
-import type { StreamState } from "../proto/wire.ts";
+import type { Display, StreamState, ViewerReport } from "../proto/wire.ts";
 import type { Attachment } from "./attachment.ts";
 import { type CommandDone, CommandError, ControlDesk, type ViewerCommand } from "./control_desk.ts";
-import { Dispatch, NOT_WOKEN_NS } from "./dispatch.ts";
 import { HudFeed } from "./hud_feed.ts";
+import type { VideoOptions } from "./lane_desk.ts";
+import { Live } from "./live.ts";
 import type { RunMetrics } from "./metrics.ts";
-import type { PacerSettings } from "./pacer.ts";
 import type { Run } from "./run.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Subscription, SubscriptionSettings } from "./subscription.ts";
+import type { VideoSettings, VideoStatus } from "../ffi/stream.ts";
+import type { StreamHold } from "./video_stream.ts";
 
-const MHZ_PER_HZ = 1000;
 const NS_PER_MS = 1e6;
-/** The ring's rate cap is a u32. */
-const RATE_MAX_MHZ = 0xffff_ffff;
+/** A run that ends is kept for so long, for its stream to make a packet of the last frame. */
+const LAST_FRAME_MS_MAX = 500;
 
 const logger = getLogger(["telebridge", "channels"]);
 
@@ -25,14 +26,11 @@ export interface ChannelContext {
   /** The run's counters; asked for when a segment is attached. */
   metrics: () => RunMetrics;
   attach: (run: Run) => Attachment;
+  video: VideoOptions;
+  /** Starts a stream's thread on a reader of its own; null: the segment is not there any more. */
+  openStream: (attachment: Attachment, settings: VideoSettings) => StreamHold | null;
   /** The ring could not be used: that run ends, and only that. */
   onFault: (error: TelebridgeError) => void;
-}
-
-/** What exists while a segment is attached. */
-interface Live {
-  attachment: Attachment;
-  dispatch: Dispatch;
 }
 
 export class Channel {
@@ -43,16 +41,24 @@ export class Channel {
   readonly #hud = new HudFeed();
   #run: Run | null = null;
   #live: Live | null = null;
+  /** The last attachment, while its stream is still at work on the last frame. */
+  #ending: Live | null = null;
+  #endingTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(runId: string, context: ChannelContext) {
     this.runId = runId;
     this.#context = context;
     const nowMs = () => Number(context.clockNs()) / NS_PER_MS;
-    this.#desk = new ControlDesk(runId, nowMs, () => this.#sendStates());
+    this.#desk = new ControlDesk(runId, nowMs, () => this.#onControl());
   }
 
   get viewersCount(): number {
     return this.#subscriptions.length;
+  }
+
+  /** What the run's stream does; null without one. */
+  get streamStatus(): VideoStatus | null {
+    return this.#live?.streamStatus ?? null;
   }
 
   /** Nobody watches, and nothing must be kept: a paused run stays attached so that it stays paused. */
@@ -65,8 +71,7 @@ export class Channel {
     this.#run = run;
     const reader = run?.reader ?? null;
     if ((this.#live?.attachment.reader ?? null) !== reader) {
-      if (run !== null && !run.failed) this.#withLive(({ dispatch }) => dispatch.finish());
-      this.detach();
+      this.#letGo(run !== null && !run.failed);
       if (reader !== null) this.#guard(() => this.#attach(run!));
     }
     this.#sendStates();
@@ -74,40 +79,64 @@ export class Channel {
   }
 
   #attach(run: Run): void {
-    const attachment = this.#context.attach(run);
-    const dispatch = new Dispatch({
+    this.#endEnding();
+    for (const { pacer } of this.#subscriptions) pacer.restart();
+    using undo = new DisposableStack();
+    const attachment = undo.use(this.#context.attach(run));
+    this.#live = new Live({
+      ...this.#context,
       attachment,
       subscriptions: this.#subscriptions,
       metrics: this.#context.metrics(),
-      clockNs: this.#context.clockNs,
+      owner: () => this.#desk.owner,
+      onLanes: () => this.#sendStates(),
       onTimer: () => this.#pump(),
     });
-    this.#live = { attachment, dispatch };
+    undo.move();
     this.#desk.follow(attachment);
-    for (const { pacer } of this.#subscriptions) pacer.restart();
-    this.#updateRateMax(attachment);
   }
 
-  /** Lets go of the segment; before its reader is closed. */
+  /** Lets go of the segment at once. */
   detach(): void {
+    this.#letGo(false);
+    this.#endEnding();
+  }
+
+  /** Lets go of the segment; `whole`: its last frame is sent before. */
+  #letGo(whole: boolean): void {
+    this.#endEnding();
+    if (whole) this.#withLive((live) => this.#ending = live.finish() ? live : null);
     const live = this.#live;
     this.#live = null;
     this.#desk.follow(null);
     this.#hud.restart();
-    live?.dispatch.stop();
-    live?.attachment[Symbol.dispose]();
+    if (this.#ending === null) live?.[Symbol.dispose]();
+    else this.#endingTimer = setTimeout(() => this.#endEnding(), LAST_FRAME_MS_MAX);
+  }
+
+  #endEnding(): void {
+    clearTimeout(this.#endingTimer);
+    const ending = this.#ending;
+    this.#ending = null;
+    ending?.[Symbol.dispose]();
+  }
+
+  /** The stream says that its run is over; all that it had is queued by now. */
+  onStreamEnd(): void {
+    this.#guard(() => this.#ending?.finishPackets());
+    this.#endEnding();
   }
 
   /** The viewer is listed before the run is followed: a channel that fails to attach is not idle, and stays. */
   add(subscription: Subscription, run: Run | null): void {
     this.#subscriptions.push(subscription);
     subscription.onReady = () => this.#pump();
+    this.#withLive((live) => live.onSettings());
     this.follow(run);
-    this.#onSettings();
   }
 
-  configure(subscription: Subscription, settings: PacerSettings): void {
-    subscription.pacer.settings = settings;
+  configure(subscription: Subscription, settings: SubscriptionSettings): void {
+    subscription.configure(settings);
     this.#onSettings();
   }
 
@@ -122,25 +151,65 @@ export class Channel {
 
   /** Somebody came, went, or wants frames otherwise. */
   #onSettings(): void {
-    this.#withLive(({ attachment }) => this.#updateRateMax(attachment));
+    this.#withLive((live) => live.onSettings());
     this.#pump();
+    this.#sendStates();
+  }
+
+  /** Control changed hands, or the run is asked to pause or to go on. */
+  #onControl(): void {
+    this.#withLive((live) => live.followPhase());
+    this.#sendStates();
   }
 
   onFrameEvent(headFrame: number, wokenNs: bigint): void {
-    this.#withLive(({ attachment, dispatch }) => {
-      if (dispatch.onFrameEvent(headFrame, wokenNs)) this.#sendHud(attachment);
+    this.#send((live) => live.onFrameEvent(headFrame, wokenNs));
+  }
+
+  onPackets(wokenNs: bigint): void {
+    this.#guard(() => this.#ending?.finishPackets());
+    this.#send((live) => live.onPackets(wokenNs));
+  }
+
+  #pump(): void {
+    this.#send((live) => live.pump());
+  }
+
+  /** Where frames go, the numbers over them go too. */
+  #send(frames: (live: Live) => boolean): void {
+    this.#withLive((live) => {
+      if (frames(live)) this.#sendHud(live.attachment);
       this.#desk.settle();
     });
   }
 
-  acked(subscription: Subscription, frame: number): void {
-    if (this.#live?.dispatch.acked(subscription, frame)) this.#pump();
+  /** The stream opened or changed its encoder. */
+  onEncoder(): void {
+    this.#withLive((live) => live.onEncoder());
+    this.#sendStates();
   }
 
-  #pump(): void {
-    this.#withLive(({ attachment, dispatch }) => {
-      if (dispatch.pump(NOT_WOKEN_NS)) this.#sendHud(attachment);
-    });
+  /** The stream has no encoder left. */
+  onNoEncoder(): void {
+    this.#withLive((live) => live.onNoEncoder());
+    this.#sendStates();
+  }
+
+  acked(subscription: Subscription, frame: number): void {
+    if (this.#live?.acked(subscription, frame)) this.#pump();
+  }
+
+  onKeyframeRequest(subscription: Subscription): void {
+    this.#withLive((live) => live.onKeyframeRequest(subscription));
+  }
+
+  onDisplay(subscription: Subscription, display: Display): void {
+    subscription.display = display.periodMs === 0 ? null : display;
+    this.#withLive((live) => live.followPhase());
+  }
+
+  onReport(report: ViewerReport): void {
+    this.#context.metrics().onReport(report);
   }
 
   #sendHud({ reader }: Attachment): void {
@@ -148,25 +217,17 @@ export class Channel {
   }
 
   /** About ten times a second: numbers that moved without a frame, commands that were taken without one. */
-  onHudTick(): void {
-    this.#withLive(({ attachment }) => {
-      this.#sendHud(attachment);
+  onTick(): void {
+    this.#withLive((live) => {
+      this.#sendHud(live.attachment);
       this.#desk.settle();
+      live.onTick();
     });
   }
 
-  /** Once a second: what the run's status says, the ring's advisory words, a controller that became free. */
+  /** Once a second. */
   onSecond(): void {
-    this.#withLive(({ attachment }) => {
-      if (attachment.controller === null && attachment.takeController()) {
-        this.#updateRateMax(attachment);
-        this.#pump();
-      }
-      const first = this.#subscriptions[0]?.pacer;
-      if (first !== undefined) {
-        attachment.controller?.setSampled(first.lastFrame, first.framesSkipped);
-      }
-    });
+    this.#withLive((live) => live.onSecond());
     this.#sendStates();
   }
 
@@ -204,16 +265,6 @@ export class Channel {
     }
   }
 
-  /** The producer may slow down to what the fastest viewer takes, when every one has a cap. */
-  #updateRateMax({ controller }: Attachment): void {
-    const ratesHz = this.#subscriptions.map(({ pacer: { settings } }) =>
-      settings.fpsMax === 0 ? Infinity : settings.fpsMax * settings.everyNth
-    );
-    const rateMaxHz = Math.max(0, ...ratesHz);
-    const rateMaxMhz = Math.min(Math.round(rateMaxHz * MHZ_PER_HZ), RATE_MAX_MHZ);
-    controller?.setRateMax(rateMaxHz === Infinity ? 0 : rateMaxMhz);
-  }
-
   #sendStates(): void {
     for (const subscription of this.#subscriptions) {
       subscription.sendState(this.#stateFor(subscription));
@@ -232,7 +283,7 @@ export class Channel {
       control: this.#desk.ownerFor(subscription),
       controllable,
       epoch: run === null ? "" : String(run.epochNs),
-      lane: null,
+      lane: this.#live?.laneStateFor(subscription) ?? null,
     };
   }
 

@@ -7,10 +7,14 @@ import { Attachment } from "./attachment.ts";
 import { Channel } from "./channel.ts";
 import { messageOf } from "./errors.ts";
 import { guarded } from "./guard.ts";
+import type { VideoOptions } from "./lane_desk.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RunListener, RunRegistry } from "./registry.ts";
 import { faultReason, type Run } from "./run.ts";
+import { openSegment } from "./segment_reader.ts";
 import type { Subscription } from "./subscription.ts";
+import type { VideoSettings, VideoStatus } from "../ffi/stream.ts";
+import type { StreamHold } from "./video_stream.ts";
 
 /** The hub renews leases while somebody waits in it; it comes back this often at least. */
 const HUB_WAIT_MS = 1_000;
@@ -23,17 +27,23 @@ export class Channels implements RunListener {
   readonly #hub: Hub;
   readonly #registry: RunRegistry;
   readonly #metrics: Metrics;
+  readonly #video: VideoOptions;
   readonly #channels = new Map<string, Channel>();
   readonly #byStream = new Map<number, Channel>();
+  /** Those of {@link #byStream} that make video. */
+  readonly #videoStreams = new Set<number>();
   #streamsCount = 0;
   #hudTimer: ReturnType<typeof setInterval> | undefined;
   #waiting: Promise<void> | null = null;
   #stopping = false;
 
-  constructor(options: { library: Library; registry: RunRegistry; metrics: Metrics }) {
+  constructor(
+    options: { library: Library; registry: RunRegistry; metrics: Metrics; video: VideoOptions },
+  ) {
     this.#library = options.library;
     this.#registry = options.registry;
     this.#metrics = options.metrics;
+    this.#video = options.video;
     this.#hub = options.library.openHub();
   }
 
@@ -45,6 +55,13 @@ export class Channels implements RunListener {
   /** Every run that somebody watches. */
   *viewersByRun(): Generator<[run: string, viewers: number]> {
     for (const [runId, channel] of this.#channels) yield [runId, channel.viewersCount];
+  }
+
+  /** What each stream does. */
+  *streams(): Generator<[run: string, status: VideoStatus]> {
+    for (const [runId, { streamStatus }] of this.#channels) {
+      if (streamStatus !== null) yield [runId, streamStatus];
+    }
   }
 
   /** Starts to watch; the run need not exist yet. */
@@ -78,6 +95,8 @@ export class Channels implements RunListener {
       clockNs: () => this.#library.clockMonoNs(),
       metrics: () => this.#metrics.forRun(runId),
       attach: (run) => this.#attach(channel, run),
+      video: this.#video,
+      openStream: (attachment, settings) => this.#openStream(channel, attachment, settings),
       onFault: (error) => this.#fault(runId, error.message),
     });
     this.#channels.set(runId, channel);
@@ -99,6 +118,29 @@ export class Channels implements RunListener {
     return attachment;
   }
 
+  /** On a reader of its own, of the same segment: a stream's thread reads beside this one. */
+  #openStream(
+    channel: Channel,
+    { reader: { runId, epochNs }, controller }: Attachment,
+    settings: VideoSettings,
+  ): StreamHold | null {
+    using undo = new DisposableStack();
+    const streamId = ++this.#streamsCount;
+    const reader = openSegment(this.#library, runId, epochNs);
+    if (reader === null) return null;
+    undo.use(reader);
+    const stream = this.#library.openStream(this.#hub, streamId, reader, controller, settings);
+    undo.use(stream);
+    this.#byStream.set(streamId, channel);
+    this.#videoStreams.add(streamId);
+    undo.defer(() => {
+      this.#byStream.delete(streamId);
+      this.#videoStreams.delete(streamId);
+    });
+    const hold = undo.move();
+    return { stream, [Symbol.dispose]: () => hold.dispose() };
+  }
+
   #dropIfIdle(channel: Channel): void {
     if (!channel.idle || this.#channels.get(channel.runId) !== channel) return;
     channel.detach();
@@ -115,7 +157,7 @@ export class Channels implements RunListener {
 
   #onHudTick(): void {
     for (const channel of this.#channels.values()) {
-      guarded("the HUD's tick", () => channel.onHudTick());
+      guarded("the HUD's tick", () => channel.onTick());
     }
   }
 
@@ -146,6 +188,12 @@ export class Channels implements RunListener {
     switch (this.#hub.kind(index)) {
       case HubEventKind.Frame:
         return channel.onFrameEvent(this.#hub.headFrame(index), this.#hub.wokenNs(index));
+      case HubEventKind.Packet:
+        return channel.onPackets(this.#hub.wokenNs(index));
+      case HubEventKind.Encoder:
+        return channel.onEncoder();
+      case HubEventKind.NoEncoder:
+        return channel.onNoEncoder();
       case HubEventKind.Fault:
         return this.#fault(channel.runId, faultReason(this.#hub.detail(index)));
       case HubEventKind.Polling:
@@ -153,7 +201,8 @@ export class Channels implements RunListener {
           .warn`run ${channel.runId} sends no datagrams here (another TELEBRIDGE_RUNTIME_DIR?): polling`;
         return;
       default:
-        return this.#registry.look(channel.runId);
+        this.#registry.look(channel.runId);
+        if (this.#videoStreams.has(this.#hub.streamId(index))) channel.onStreamEnd();
     }
   }
 

@@ -53,6 +53,11 @@ export class ControlDesk {
     return this.#paused;
   }
 
+  /** The viewer that has control. */
+  get owner(): Subscription | null {
+    return this.#owner;
+  }
+
   ownerFor(subscription: Subscription): "you" | "other" | "none" {
     if (this.#owner === null) return "none";
     return this.#owner === subscription ? "you" : "other";

@@ -1,4 +1,4 @@
-/** Frames of one attached ring, on their way to all who watch it. */
+/** Frames of one attached ring as they are, on their way to all who watch it on the raw lane. */
 
 import type { Attachment } from "./attachment.ts";
 import { FrameSource } from "./frame_source.ts";
@@ -20,22 +20,28 @@ export class Dispatch {
   readonly #metrics: RunMetrics;
   readonly #clockNs: () => bigint;
   readonly #onTimer: () => void;
+  readonly #onShape: (width: number, height: number, format: number) => void;
   readonly #frames: FrameSource;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `subscriptions` is the channel's own list; `onTimer` is called when it is time to {@link pump}. */
+  /**
+   * `subscriptions` is the channel's own list; `onTimer` is called when it is time to {@link pump}; `onShape` is told
+   * what a frame is before it is sent, and may change lanes.
+   */
   constructor(options: {
     attachment: Attachment;
     subscriptions: readonly Subscription[];
     metrics: RunMetrics;
     clockNs: () => bigint;
     onTimer: () => void;
+    onShape: (width: number, height: number, format: number) => void;
   }) {
     this.#attachment = options.attachment;
     this.#subscriptions = options.subscriptions;
     this.#metrics = options.metrics;
     this.#clockNs = options.clockNs;
     this.#onTimer = options.onTimer;
+    this.#onShape = options.onShape;
     this.#frames = new FrameSource(() => this.#metrics.framesRead.inc());
   }
 
@@ -54,7 +60,9 @@ export class Dispatch {
     const sentNs = pacer.acked(frame);
     this.#metrics.acks.inc();
     if (sentNs === null) return false;
-    this.#metrics.sendToAck.observe((Number(this.#clockNs()) - sentNs) / NS_PER_S);
+    const nowNs = Number(this.#clockNs());
+    subscription.meter.acked(nowNs - sentNs, nowNs);
+    this.#metrics.sendToAck.observe((nowNs - sentNs) / NS_PER_S);
     return wasFull;
   }
 
@@ -64,7 +72,8 @@ export class Dispatch {
     let sent = false;
     try {
       for (const subscription of this.#subscriptions) {
-        const due = subscription.open && subscription.pacer.dueNs <= nowNs;
+        const { raw, open, pacer } = subscription;
+        const due = raw && open && pacer.dueNs <= nowNs;
         if (due && this.#sendNext(subscription, wokenNs)) sent = true;
       }
     } finally {
@@ -80,6 +89,11 @@ export class Dispatch {
       ? this.#frames.takeNewest(this.#attachment, pacer.lastFrame)
       : this.#frames.take(this.#attachment, pacer);
     if (buffer === null) return false;
+    this.#onShape(buffer.width, buffer.height, buffer.format);
+    if (!subscription.raw) {
+      this.#frames.putBack(buffer);
+      return false;
+    }
     const metrics = this.#metrics;
     const skippedBefore = pacer.framesSkipped;
     const nowNs = this.#clockNs();
@@ -104,14 +118,16 @@ export class Dispatch {
   }
 
   *#waiters(): Generator<Waiter> {
-    for (const { open, pacer } of this.#subscriptions) if (open) yield pacer;
+    for (const { raw, open, pacer } of this.#subscriptions) if (raw && open) yield pacer;
   }
 
   /** The run is over: whoever can take its last frame gets it, due or not, acked or not. */
   finish(): void {
     try {
       for (const subscription of this.#subscriptions) {
-        if (!subscription.busy) this.#sendNext(subscription, NOT_WOKEN_NS, true);
+        if (subscription.raw && !subscription.busy) {
+          this.#sendNext(subscription, NOT_WOKEN_NS, true);
+        }
       }
     } finally {
       this.#frames.endPass();

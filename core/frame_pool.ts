@@ -1,11 +1,22 @@
 /** Buffers for frame messages, kept: a copy into new memory takes twice as long as one into a kept buffer. */
 
-import { FRAME_HEADER_BYTES, HEAD_BYTES } from "../proto/wire.ts";
+import { FRAME_HEADER_BYTES, FRAME_KEYFRAME, HEAD_BYTES } from "../proto/wire.ts";
 
 /** Free buffers kept per pool; what comes back beyond them is left to the garbage collector. */
 const FREE_BUFFERS_MAX = 4;
 /** Buffers grow in these steps, so that frames of changing size do not each need a new one. */
 const BUFFER_BYTES_STEP = 64 * 1024;
+
+/** Offsets of what the server looks at in a frame's header (docs/wire.md). */
+const Offset = {
+  frame: 8,
+  width: 56,
+  height: 60,
+  format: 64,
+  flags: 76,
+  packet: 100,
+  tEncodedNs: 120,
+} as const;
 
 /** Room for one frame message: the message's head, then a frame as the ring's reader copies it. */
 export class FrameBuffer {
@@ -29,7 +40,39 @@ export class FrameBuffer {
 
   /** Number of the frame in it. */
   get frame(): number {
-    return Number(this.#view.getBigUint64(HEAD_BYTES + 8, true));
+    return Number(this.#view.getBigUint64(HEAD_BYTES + Offset.frame, true));
+  }
+
+  /** Pixels. */
+  get width(): number {
+    return this.#u32(Offset.width);
+  }
+
+  /** Pixels. */
+  get height(): number {
+    return this.#u32(Offset.height);
+  }
+
+  get format(): number {
+    return this.#u32(Offset.format);
+  }
+
+  get keyframe(): boolean {
+    return (this.#u32(Offset.flags) & FRAME_KEYFRAME) !== 0;
+  }
+
+  /** Number of the packet in its stream's output. */
+  get packet(): number {
+    return this.#u32(Offset.packet);
+  }
+
+  /** CLOCK_MONOTONIC when the packet was ready. */
+  get encodedNs(): bigint {
+    return this.#view.getBigUint64(HEAD_BYTES + Offset.tEncodedNs, true);
+  }
+
+  #u32(offset: number): number {
+    return this.#view.getUint32(HEAD_BYTES + offset, true);
   }
 }
 

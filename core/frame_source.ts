@@ -57,6 +57,12 @@ export class FrameSource {
     return this.pool.copy(newest);
   }
 
+  /** The frame was not sent after all. */
+  putBack(buffer: FrameBuffer): void {
+    if (buffer === this.#newest) this.#newestTaken = false;
+    else this.pool.give(buffer);
+  }
+
   #wasRead(buffer: FrameBuffer): FrameBuffer {
     this.#onRead();
     this.sawHead(buffer.frame);

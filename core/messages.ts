@@ -52,6 +52,31 @@ const CommandSchema = v.variant("command", [
   }),
 ]);
 
+/** Longer than any time that a page measures within a second or shows. */
+const REPORT_MS_MAX = 3_600_000;
+const reportMs = v.nullable(v.pipe(v.number(), v.minValue(0), v.maxValue(REPORT_MS_MAX)));
+/** A page draws no more in the time between two reports, even when its timers were held back. */
+const REPORT_COUNT_MAX = 1_000_000;
+const reportCount = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(0),
+  v.maxValue(REPORT_COUNT_MAX),
+);
+
+const ReportSchema = v.object({
+  framesShown: reportCount,
+  framesDropped: reportCount,
+  frameTimeP50Ms: reportMs,
+  frameTimeP99Ms: reportMs,
+  latencyP50Ms: reportMs,
+  latencyP99Ms: reportMs,
+  decodeP50Ms: reportMs,
+  janks: reportCount,
+  stalls: reportCount,
+  decoderRestarts: reportCount,
+});
+
 /** Parses a JSON body. Throws {@link WireError} that says which field is wrong. */
 function parse<Schema extends v.GenericSchema>(
   what: string,
@@ -66,4 +91,5 @@ function parse<Schema extends v.GenericSchema>(
 
 export const parseHello = (body: Uint8Array) => parse("Hello", HelloSchema, body);
 export const parseSubscribe = (body: Uint8Array) => parse("Subscribe", SubscribeSchema, body);
+export const parseReport = (body: Uint8Array) => parse("Report", ReportSchema, body);
 export const parseCommand = (body: Uint8Array) => parse("Command", CommandSchema, body);

@@ -2,7 +2,10 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ReadCounters } from "../ffi/reader.ts";
+import type { ViewerReport } from "../proto/wire.ts";
 import type { TransportKind } from "./transport.ts";
+import type { VideoStatus } from "../ffi/stream.ts";
+import { ViewerReports } from "./viewer_reports.ts";
 
 const LATENCY_BUCKETS_S = [
   25e-6,
@@ -19,6 +22,19 @@ const LATENCY_BUCKETS_S = [
 ];
 const TRANSPORT_KINDS: TransportKind[] = ["webtransport", "websocket"];
 
+/** What a run's streams did, over all their starts and ends. */
+export interface StreamMetrics {
+  framesSampled: Counter.Internal;
+  framesPassedOver: Counter.Internal;
+  packets: Counter.Internal;
+  packetsDropped: Counter.Internal;
+  keyframes: Counter.Internal;
+  packetBytes: Counter.Internal;
+  convertSeconds: Counter.Internal;
+  encodeSeconds: Counter.Internal;
+  decodeSeconds: Counter.Internal;
+}
+
 /** The counters of one run, looked up once so that counting a frame is one addition. */
 export interface RunMetrics {
   framesRead: Counter.Internal;
@@ -28,6 +44,12 @@ export interface RunMetrics {
   hubWakes: Counter.Internal;
   acks: Counter.Internal;
   inputsDropped: Counter.Internal;
+  packetsMissed: Counter.Internal;
+  keyframeRequests: Counter.Internal;
+  stream: StreamMetrics;
+  encodedToSend: Histogram.Internal<string>;
+  /** A viewer told what it saw of itself. */
+  onReport: (report: ViewerReport) => void;
   wakeToSend: Histogram.Internal<string>;
   sendToAck: Histogram.Internal<string>;
 }
@@ -39,7 +61,18 @@ export interface MetricsSources {
   viewersByRun(): Iterable<[run: string, viewers: number]>;
   readCountersByRun(): Iterable<[run: string, counters: ReadCounters]>;
   sessionsCount(kind: TransportKind): number;
+  streams(): Iterable<[run: string, status: VideoStatus]>;
   uptimeSeconds(): number;
+}
+
+function labelled<Name extends string>(
+  counters: Readonly<Record<Name, Counter>>,
+  run: string,
+): Record<Name, Counter.Internal> {
+  const entries = Object.entries<Counter>(counters);
+  return Object.fromEntries(
+    entries.map(([name, counter]) => [name, counter.labels(run)]),
+  ) as Record<Name, Counter.Internal>;
 }
 
 export class Metrics {
@@ -56,7 +89,33 @@ export class Metrics {
       "Input events that the run's input ring had no room for.",
       ["run"],
     ),
+    packetsMissed: this.#counter(
+      "packets_missed",
+      "Packets of a stream that a viewer had no room for, or could not decode without them.",
+      ["run"],
+    ),
+    keyframeRequests: this.#counter(
+      "keyframe_requests",
+      "Times that a run's stream was asked for a keyframe.",
+      ["run"],
+    ),
   };
+  readonly #perStream = {
+    framesSampled: this.#ofStream("frames_sampled", "Frames converted and encoded, or passed."),
+    framesPassedOver: this.#ofStream("frames_passed_over", "Frames of the ring passed over."),
+    packets: this.#ofStream("packets", "Packets made."),
+    packetsDropped: this.#ofStream("packets_dropped", "Packets dropped, since nobody took them."),
+    keyframes: this.#ofStream("keyframes", "Keyframes made."),
+    packetBytes: this.#ofStream("bytes", "Bytes of packets."),
+    convertSeconds: this.#ofStream("convert_seconds", "Time spent converting colours."),
+    encodeSeconds: this.#ofStream("encode_seconds", "Time spent encoding."),
+    decodeSeconds: this.#ofStream("decode_seconds", "Time spent decoding a producer's H.264."),
+  };
+  readonly #viewerReports = new ViewerReports(this.#registry);
+  readonly #encodedToSend = this.#histogram(
+    "encoded_to_send_seconds",
+    "From the encoder to the transport, for each packet's first viewer.",
+  );
   readonly #wakeToSend = this.#histogram(
     "wake_to_send_seconds",
     "From the hub's wake to the transport, for each frame and viewer.",
@@ -70,16 +129,11 @@ export class Metrics {
 
   /** The counters of a run; they start at 0 and stay until {@link forgetRun}. */
   forRun(run: string): RunMetrics {
-    const { framesRead, framesSent, framesSkipped, bytesSent, hubWakes, acks, inputsDropped } =
-      this.#perRun;
     return {
-      framesRead: framesRead.labels(run),
-      framesSent: framesSent.labels(run),
-      framesSkipped: framesSkipped.labels(run),
-      bytesSent: bytesSent.labels(run),
-      hubWakes: hubWakes.labels(run),
-      acks: acks.labels(run),
-      inputsDropped: inputsDropped.labels(run),
+      ...labelled(this.#perRun, run),
+      stream: labelled(this.#perStream, run),
+      onReport: (report) => this.#viewerReports.add(run, report),
+      encodedToSend: this.#encodedToSend.labels(),
       wakeToSend: this.#wakeToSend.labels(),
       sendToAck: this.#sendToAck.labels(),
     };
@@ -87,6 +141,8 @@ export class Metrics {
 
   forgetRun(run: string): void {
     for (const counter of Object.values(this.#perRun)) counter.remove(run);
+    for (const counter of Object.values(this.#perStream)) counter.remove(run);
+    this.#viewerReports.forgetRun(run);
   }
 
   countInputEvents(count: number): void {
@@ -119,6 +175,26 @@ export class Metrics {
         gauge.set({ transport }, sources.sessionsCount(transport));
       }
     });
+    this.#gauge("stream_info", "Streams that run: the encoder.", ["run", "encoder"], (gauge) => {
+      gauge.reset();
+      for (const [run, { encoderName }] of sources.streams()) {
+        gauge.set({ run, encoder: encoderName }, 1);
+      }
+    });
+    this.#gauge(
+      "stream_bitrate_bits",
+      "Bits per second that the encoder aims at.",
+      ["run"],
+      (gauge) => {
+        gauge.reset();
+        for (const [run, { bitrateKbps }] of sources.streams()) {
+          gauge.set(
+            { run },
+            bitrateKbps * 1000,
+          );
+        }
+      },
+    );
     this.#counter("stale_segments_removed", "Segments of dead workers removed.", [], (counter) => {
       counter.inc(sources.staleRemoved());
     });
@@ -136,6 +212,10 @@ export class Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  #ofStream(name: string, help: string): Counter {
+    return this.#counter(`stream_${name}`, `${help} By a run's stream threads.`, ["run"]);
   }
 
   /** `collect` counts from 0 up to what is known when somebody scrapes. */

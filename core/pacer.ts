@@ -5,11 +5,17 @@
  * at once, and the average still holds the cap.
  */
 
+import { type Grid, nextOf } from "./phase_lock.ts";
+
 /** Frames sent and not yet covered by an ack, at most. Beyond that nothing is sent; frames are never queued. */
 export const FRAMES_IN_FLIGHT_MAX = 3;
+/** The same for packets of a stream: small, and one that is left out costs a keyframe. */
+export const PACKETS_IN_FLIGHT_MAX = 6;
 
 /** How much earlier than its due time a frame may go, as a share of the interval. */
 const EARLY_SHARE = 0.25;
+/** A frame that went so much of a period after its moment of the grid has used up that moment only. */
+const GRID_LATE_SHARE = 0.25;
 const NS_PER_S = 1e9;
 
 export interface PacerSettings {
@@ -28,8 +34,14 @@ export class Pacer {
   lastFrame = 0;
   /** Frames of the run that this viewer was not sent. */
   framesSkipped = 0;
+  /** As many as may be on their way; {@link FRAMES_IN_FLIGHT_MAX} or {@link PACKETS_IN_FLIGHT_MAX}. */
+  inFlightMax = FRAMES_IN_FLIGHT_MAX;
   /** When the next frame would be due if the run kept to the cap exactly. */
   #theoreticalNs = 0;
+  #grid: Grid | null = null;
+  #gridDueNs = 0;
+  #framesTaken = 0;
+  #wasFull = false;
   readonly #inFlight: { frame: number; sentNs: number }[] = [];
 
   constructor(settings: PacerSettings) {
@@ -54,20 +66,45 @@ export class Pacer {
   /** No frame goes out before. */
   get dueNs(): number {
     const { fpsMax } = this.settings;
-    return fpsMax === 0 ? 0 : this.#theoreticalNs - EARLY_SHARE * NS_PER_S / fpsMax;
+    const capDueNs = fpsMax === 0 ? 0 : this.#theoreticalNs - EARLY_SHARE * NS_PER_S / fpsMax;
+    return Math.max(capDueNs, this.#gridDueNs);
+  }
+
+  /** The moments at which this viewer's display wants a frame to be taken; null = any. */
+  set grid(grid: Grid | null) {
+    this.#grid = grid;
+    if (grid === null) this.#gridDueNs = 0;
+  }
+
+  /** When the oldest frame was sent that is still on its way; null without one. */
+  get oldestUnackedNs(): number | null {
+    return this.#inFlight[0]?.sentNs ?? null;
   }
 
   /** As many frames are on their way as may be. */
   get full(): boolean {
-    return this.#inFlight.length >= FRAMES_IN_FLIGHT_MAX;
+    return this.#inFlight.length >= this.inFlightMax;
   }
 
+  /** A frame goes; one that a keyframe repeats has the same number again. */
   sent(frame: number, nowNs: number): void {
-    if (this.lastFrame > 0) this.framesSkipped += frame - this.lastFrame - 1;
+    if (this.lastFrame > 0) this.framesSkipped += Math.max(0, frame - this.lastFrame - 1);
     this.lastFrame = frame;
     this.#inFlight.push({ frame, sentNs: nowNs });
+    this.#framesTaken++;
+    this.#wasFull ||= this.full;
     const { fpsMax } = this.settings;
     if (fpsMax > 0) this.#theoreticalNs = Math.max(nowNs, this.#theoreticalNs) + NS_PER_S / fpsMax;
+    const grid = this.#grid;
+    if (grid !== null) this.#gridDueNs = nextOf(grid, nowNs + grid.periodNs * GRID_LATE_SHARE);
+  }
+
+  /** Frames sent since the last call, and whether at any time as many were on their way as may be. */
+  takeCounts(): { framesTaken: number; wasFull: boolean } {
+    const counts = { framesTaken: this.#framesTaken, wasFull: this.#wasFull };
+    this.#framesTaken = 0;
+    this.#wasFull = this.full;
+    return counts;
   }
 
   /**
@@ -87,6 +124,6 @@ export class Pacer {
   restart(): void {
     this.lastFrame = 0;
     this.#inFlight.length = 0;
-    this.#theoreticalNs = 0;
+    this.#theoreticalNs = this.#gridDueNs = 0;
   }
 }

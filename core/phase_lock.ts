@@ -10,6 +10,8 @@ const NS_PER_MS = 1e6;
 /** A run of this share of the display's rate is locked; one that falls below the lower share is let go. */
 const LOCK_RATE_SHARE = 0.9;
 const UNLOCK_RATE_SHARE = 0.8;
+/** A display that told of itself so long ago, or of a time so far away, tells nothing of now. */
+const REPORT_NS_MAX = 10_000 * NS_PER_MS;
 /** A grid that is off by no more stays: reports jitter. */
 const TOLERANCE_NS = 0.3 * NS_PER_MS;
 const TOLERANCE_SHARE = 0.04;
@@ -42,8 +44,10 @@ export class PhaseLock {
   }
 
   /** The leader's display reported, or the question changed. `display` null: there is no leader that wants it. */
-  follow(display: Display | null, question: PhaseQuestion): Grid | null {
-    if (display === null || !this.#isOfUse(display, question)) this.release();
+  follow(display: Display | null, question: PhaseQuestion, nowNs: number): Grid | null {
+    const near = display !== null &&
+      Math.abs(display.phaseMs * NS_PER_MS - nowNs) <= REPORT_NS_MAX;
+    if (!near || !this.#isOfUse(display, question)) this.release();
     else this.#adopt(gridOf(display));
     return this.#grid;
   }

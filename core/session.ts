@@ -6,6 +6,7 @@ import {
   type Bye,
   checkInputs,
   decodeAck,
+  decodeDisplay,
   encodeJson,
   encodeProbeReply,
   INPUT_BYTES,
@@ -21,7 +22,7 @@ import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
 import { CommandError } from "./control_desk.ts";
 import { LeftFrames } from "./left_frames.ts";
-import { parseCommand, parseHello, parseSubscribe } from "./messages.ts";
+import { parseCommand, parseHello, parseReport, parseSubscribe } from "./messages.ts";
 import { Subscription } from "./subscription.ts";
 import type { Access, Authority } from "./tokens.ts";
 import type { Transport } from "./transport.ts";
@@ -49,6 +50,13 @@ export interface SessionContext {
   /** Called once, when the session is over; `fault` tells that the viewer broke the rules. */
   onClosed: (session: Session, fault: string | null) => void;
 }
+
+/** What may come by datagram: each such message takes the place of the one before. */
+const DATAGRAM_TYPES: ReadonlySet<number> = new Set([
+  MessageType.Probe,
+  MessageType.Ack,
+  MessageType.Display,
+]);
 
 type Watching = { channel: Channel; subscription: Subscription };
 
@@ -84,11 +92,12 @@ export class Session {
     });
   }
 
-  /** Takes a datagram: probes and acks of a viewer that has been greeted; others are early, and lost. */
+  /** Takes a datagram of a viewer that has been greeted; others are early, and lost. */
   receiveDatagram(message: Message): void {
     if (this.#access === null) return;
-    const known = message.type === MessageType.Probe || message.type === MessageType.Ack;
-    if (known) this.#guard(() => this.#handle(message, this.#access!, true));
+    if (DATAGRAM_TYPES.has(message.type)) {
+      this.#guard(() => this.#handle(message, this.#access!, true));
+    }
   }
 
   #guard(work: () => void): void {
@@ -133,6 +142,7 @@ export class Session {
     if (this.transport.bytesPending > UNREAD_BYTES_MAX) {
       return this.fault("the viewer does not read what it is sent");
     }
+    const watching = this.#watching.get(message.handle);
     switch (message.type) {
       case MessageType.Subscribe:
         return this.#subscribe(message);
@@ -146,8 +156,17 @@ export class Session {
         const reply = encodeProbeReply(message.body, this.#context.clockNs());
         return datagram ? this.transport.sendUnreliable(reply) : this.#send(reply);
       }
+      case MessageType.KeyframeRequest:
+        return watching?.channel.onKeyframeRequest(watching.subscription);
+      case MessageType.Display: {
+        const display = decodeDisplay(message.body);
+        return watching?.channel.onDisplay(watching.subscription, display);
+      }
+      case MessageType.Report: {
+        const report = parseReport(message.body);
+        return watching?.channel.onReport(report);
+      }
       case MessageType.Ack: {
-        const watching = this.#watching.get(message.handle);
         const ack = decodeAck(message.body);
         return watching?.channel.acked(watching.subscription, ack.frame);
       }

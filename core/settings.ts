@@ -6,6 +6,7 @@
 import { parse as parseToml } from "smol-toml";
 import { isIP } from "node:net";
 import * as v from "valibot";
+import { ENCODER_CHOICES } from "./encoders.ts";
 import { messageOf, UserError } from "./errors.ts";
 
 /** Labels of letters, digits, - and _, with dots between them. */
@@ -70,6 +71,28 @@ export const SETTING_ROWS = {
     expected: "bare names or addresses, without a scheme or a port",
     schema: v.array(hostName),
   },
+  encoder: {
+    file: "encoder",
+    placeholder: "NAME",
+    help: "what encodes H.264: auto, nvenc, x264 or openh264 (default: auto, the first that works)",
+    expected: "auto, nvenc, x264 or openh264",
+    schema: v.picklist(ENCODER_CHOICES),
+  },
+  gop: {
+    file: "gop",
+    placeholder: "SECONDS",
+    help: "time between keyframes (default: keyframes only when a viewer needs one)",
+    expected: "a number from 0.1 to 60",
+    schema: v.pipe(v.number(), v.minValue(0.1), v.maxValue(60)),
+  },
+  lane: {
+    file: "lane",
+    placeholder: "KIND",
+    help: "how frames go to pages that leave it to the server: auto, raw, h264 or jpeg " +
+      "(default: auto, by size and by what the page can draw)",
+    expected: "auto, raw, h264 or jpeg",
+    schema: v.picklist(["auto", "raw", "h264", "jpeg"]),
+  },
   viewersMax: {
     file: "viewers-max",
     placeholder: "NUMBER",
@@ -107,7 +130,7 @@ export const SETTING_ROWS = {
 export type SettingKey = keyof typeof SETTING_ROWS;
 
 type Values = { [K in SettingKey]: v.InferOutput<(typeof SETTING_ROWS)[K]["schema"]> };
-type Optional = "tls" | "tlsCert" | "tlsKey";
+type Optional = "tls" | "tlsCert" | "tlsKey" | "gop";
 
 /** Settings as `serve` uses them. */
 export type Settings = Omit<Values, Optional> & Partial<Pick<Values, Optional>>;
@@ -116,6 +139,8 @@ export const DEFAULT_SETTINGS: Settings = {
   host: "127.0.0.1",
   port: 7447,
   allowHosts: [],
+  encoder: "auto",
+  lane: "auto",
   viewersMax: 64,
   logLevel: "info",
   json: false,
@@ -189,7 +214,7 @@ function parseFile(
 function fromText(key: SettingKey, value: unknown): unknown {
   if (typeof value !== "string") return value;
   const type = SETTING_ROWS[key].schema.type;
-  if (type === "number") return /^\d+$/.test(value) ? Number(value) : value;
+  if (type === "number") return /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
   if (type === "array") return value.split(",").map((name) => name.trim());
   if (type === "boolean") {
     if (["1", "true", "yes", "on"].includes(value.toLowerCase())) return true;

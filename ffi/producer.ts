@@ -1,6 +1,6 @@
 /** Publishes a run from TypeScript: for tests and benchmarks, which need real rings. */
 
-import type { HudValues } from "../proto/wire.ts";
+import { FRAME_KEYFRAME, type HudValues } from "../proto/wire.ts";
 import { check } from "./errors.ts";
 import { alive, cString, openHandle } from "./handle.ts";
 import { Controls, Frame, Hud, Input, ProducerOptions } from "./layout.ts";
@@ -15,6 +15,8 @@ export interface ProducerFrame {
   format: number;
   /** Bytes per row of plane 0; 0 = without padding. */
   stride?: number;
+  /** An access unit that can be decoded without those before it. */
+  keyframe?: boolean;
   step?: number;
   episode?: number;
   reward?: number;
@@ -82,6 +84,7 @@ export class Producer implements Disposable {
     view.setUint32(Frame.height, frame.height, true);
     view.setUint32(Frame.format, frame.format, true);
     view.setUint32(Frame.stride, frame.stride ?? 0, true);
+    view.setUint32(Frame.flags, frame.keyframe ? FRAME_KEYFRAME : 0, true);
     view.setUint32(Frame.overlay_width, frame.overlay?.width ?? 0, true);
     view.setUint32(Frame.overlay_height, frame.overlay?.height ?? 0, true);
     check(this.#native, this.#native.tele_producer_publish(this.#producer, view));

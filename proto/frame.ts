@@ -97,15 +97,22 @@ export function decodeFrameHeader(body: Uint8Array): FrameHeader {
   return header;
 }
 
-/** Fields that the server sets over a slot header copied from the ring; `message` is the whole frame message. */
+/** Fields that the server sets over the header of a frame or a packet; `message` is the whole frame message. */
 export function stampFrame(
   message: Uint8Array,
   handle: number,
-  stamp: { tSentNs: bigint; tWokenNs: bigint; framesSkipped: number },
+  stamp: { tSentNs: bigint; framesSkipped: number },
 ): void {
   writeHead(message, MessageType.Frame, handle);
   const view = viewOf(message);
   view.setBigUint64(HEAD_BYTES, stamp.tSentNs, true);
-  view.setBigUint64(HEAD_BYTES + 104, stamp.tWokenNs, true);
   view.setBigUint64(HEAD_BYTES + 112, BigInt(stamp.framesSkipped), true);
+}
+
+/** Fields of a slot header copied from the ring that a stream's packet has by itself. */
+export function stampRawFrame(message: Uint8Array, tWokenNs: bigint): void {
+  const view = viewOf(message);
+  view.setUint32(HEAD_BYTES + 100, 0, true);
+  view.setBigUint64(HEAD_BYTES + 104, tWokenNs, true);
+  view.setBigUint64(HEAD_BYTES + 120, 0n, true);
 }

@@ -5,6 +5,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Channels } from "../core/channels.ts";
 import { SHORT_CERTIFICATE_LIFE_MS } from "../core/certificates.ts";
+import { checkEncoder, describeEncoders, ENCODER_KINDS } from "../core/encoders.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import { bracketed, HostRules, reachableNames } from "../core/hosts.ts";
 import { Metrics } from "../core/metrics.ts";
@@ -16,6 +17,7 @@ import type { Settings } from "../core/settings.ts";
 import { summarize } from "../core/summaries.ts";
 import { loadTls } from "../core/tls.ts";
 import { Authority } from "../core/tokens.ts";
+import type { EncoderFound } from "../ffi/library.ts";
 import type { Library } from "../ffi/library.ts";
 import type { RunSummary } from "../proto/wire.ts";
 import type { App } from "./app.ts";
@@ -75,6 +77,9 @@ interface Parts {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { settings } = options;
   const startedAtMs = Date.now();
+  const encoders = options.library.encoders();
+  if (settings.encoder !== "auto") checkEncoder(settings.encoder, await encoders);
+  const probed = logEncoders(settings.encoder, encoders);
   const names = reachableNames(settings);
   const tls = await loadTls(settings, options.dataDir, names, startedAtMs);
   const parts = assemble(options);
@@ -113,8 +118,23 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     port,
     webTransportPort: quic?.offer.port ?? null,
     isLive: (runId) => parts.registry.get(runId)?.reader != null,
-    stop: () => stop(parts, http, webSockets, quic),
+    stop: async () => {
+      await stop(parts, http, webSockets, quic);
+      await probed;
+    },
   };
+}
+
+/** Probing takes up to a second the first time: it delays nobody. */
+async function logEncoders(
+  choice: Settings["encoder"],
+  encoders: Promise<EncoderFound[]>,
+): Promise<void> {
+  try {
+    logger.info(describeEncoders(choice, await encoders));
+  } catch (error) {
+    logger.warn`cannot tell what encodes video here: ${messageOf(error)}`;
+  }
 }
 
 /** Puts the parts together; nothing runs yet. */
@@ -122,7 +142,12 @@ function assemble(options: ServeOptions): Parts {
   const { settings, library } = options;
   const metrics = new Metrics();
   const registry = new RunRegistry({ library, nowMs: Date.now, watch: watchSegments });
-  const channels = new Channels({ library, registry, metrics });
+  const video = {
+    encoder: ENCODER_KINDS[settings.encoder],
+    gopMs: Math.round((settings.gop ?? 0) * 1000),
+    lane: settings.lane,
+  };
+  const channels = new Channels({ library, registry, metrics, video });
   const authority = new Authority({ ...options, nowMs: Date.now });
   const runs = () => summarize(registry, channels, Date.now());
   const sessions = new Sessions({
@@ -158,6 +183,7 @@ function observe(parts: Parts, startedAtMs: number): void {
     staleRemoved: () => registry.staleRemoved,
     readCountersByRun: () => registry.readCounters(),
     viewersByRun: () => channels.viewersByRun(),
+    streams: () => channels.streams(),
     sessionsCount: (kind) => sessions.count(kind),
     uptimeSeconds: () => (Date.now() - startedAtMs) / 1000,
   });

@@ -18,6 +18,7 @@ import {
   SERVER_MESSAGE_BYTES_MAX,
   type StreamState,
   type Subscribe,
+  type ViewerReport,
   type Welcome,
   WIRE_VERSION,
 } from "../../proto/wire.ts";
@@ -106,6 +107,23 @@ export class LiveClient {
   subscribe(handle: number, run: string, settings: Partial<Subscribe> = {}): void {
     const body = { run, fpsMax: 0, everyNth: 1, stayLive: true, ...settings };
     this.send(encodeJson(MessageType.Subscribe, handle, body));
+  }
+
+  /** Says what it saw of itself; what is not given is nothing. */
+  report(handle: number, seen: Partial<ViewerReport>): void {
+    const nothing: ViewerReport = {
+      framesShown: 0,
+      framesDropped: 0,
+      frameTimeP50Ms: null,
+      frameTimeP99Ms: null,
+      latencyP50Ms: null,
+      latencyP99Ms: null,
+      decodeP50Ms: null,
+      janks: 0,
+      stalls: 0,
+      decoderRestarts: 0,
+    };
+    this.send(encodeJson(MessageType.Report, handle, { ...nothing, ...seen }));
   }
 
   ack(handle: number, frame: number): void {

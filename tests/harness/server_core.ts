@@ -8,6 +8,7 @@ import type { Session } from "../../core/session.ts";
 import { Sessions } from "../../core/sessions.ts";
 import { summarize } from "../../core/summaries.ts";
 import { Authority } from "../../core/tokens.ts";
+import { EncoderKind } from "../../ffi/stream.ts";
 import type { Library } from "../../ffi/library.ts";
 import {
   type Command,
@@ -100,7 +101,12 @@ export class ServerCore implements AsyncDisposable {
     const library = openLibrary();
     this.library = library;
     this.registry = new RunRegistry({ library, nowMs: Date.now, watch: watchByPolling });
-    this.channels = new Channels({ library, registry: this.registry, metrics: this.metrics });
+    this.channels = new Channels({
+      library,
+      registry: this.registry,
+      metrics: this.metrics,
+      video: { encoder: EncoderKind.Auto, gopMs: 0, lane: "auto" },
+    });
     this.authority = new Authority({
       controlToken: CONTROL_TOKEN,
       viewToken: VIEW_TOKEN,

@@ -40,11 +40,20 @@ Deno.test("settings: lists and switches have their form in every source", () => 
   assert.deepEqual(resolve({ flags: { allowHosts: names } }).allowHosts, names);
 });
 
+Deno.test("settings: the time between keyframes may be a part of a second", () => {
+  assert.equal(resolve({ flags: { gop: "0.5" } }).gop, 0.5);
+  assert.equal(resolve({ file: file("gop = 2") }).gop, 2);
+  assert.equal(resolve({}).gop, undefined);
+});
+
 const refused: [string, Partial<SettingSources>, RegExp][] = [
   ["a port that is none", { flags: { port: "http" } }, /^--port is "http", expected a number/],
   ["a port out of range", { flags: { port: "65536" } }, /--port .*TELEBRIDGE_PORT.*"port"/],
   ["an empty port", { flags: { port: " " } }, /--port/],
   ["a variable", { environment: { TELEBRIDGE_LOG_LEVEL: "loud" } }, /^TELEBRIDGE_LOG_LEVEL is/],
+  ["an encoder that there is not", { flags: { encoder: "h265" } }, /^--encoder .*nvenc, x264/],
+  ["a GOP of no time", { flags: { gop: "0" } }, /^--gop is 0, expected a number from 0\.1 to 60/],
+  ["a lane", { environment: { TELEBRIDGE_LANE: "fast" } }, /^TELEBRIDGE_LANE is "fast"/],
   ["a name with a port", { flags: { allowHosts: ["gpu.lan:7447"] } }, /^--allow-host .*bare names/],
   ["a name with a scheme", { flags: { allowHosts: ["https://gpu.lan"] } }, /without a scheme/],
   ["a switch", { environment: { TELEBRIDGE_DEMO: "maybe" } }, /TELEBRIDGE_DEMO/],

@@ -115,7 +115,8 @@ Deno.test("wire: a frame header reads the ring's layout and bounds its payload",
   view.setUint32(56, 2, true);
   view.setUint32(60, 2, true);
   view.setUint32(72, 12, true);
-  wire.stampFrame(message, 4, { tSentNs: 7n, tWokenNs: 6n, framesSkipped: 5 });
+  wire.stampRawFrame(message, 6n);
+  wire.stampFrame(message, 4, { tSentNs: 7n, framesSkipped: 5 });
   const header = wire.decodeFrameHeader(wire.decodeMessage(message).body);
   assert.deepEqual(
     [

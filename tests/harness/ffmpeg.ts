@@ -1,0 +1,123 @@
+/** Somebody else's program, to make video and to judge ours. */
+
+import assert from "node:assert/strict";
+
+const START_CODE_BYTES = 4;
+/** Access unit delimiter. */
+const NAL_AUD = 9;
+const NAL_IDR = 5;
+
+async function ffmpeg(
+  args: string[],
+  input: Uint8Array<ArrayBuffer> = new Uint8Array(),
+): Promise<{ output: Uint8Array<ArrayBuffer>; complaints: string }> {
+  const child = new Deno.Command("ffmpeg", {
+    args: ["-hide_banner", "-loglevel", "warning", ...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writing = (async () => {
+    const writer = child.stdin.getWriter();
+    await writer.write(input);
+    await writer.close();
+  })();
+  const { stdout, stderr, success } = await child.output();
+  await writing;
+  const complaints = new TextDecoder().decode(stderr);
+  assert(success, complaints);
+  return { output: stdout, complaints };
+}
+
+/** Decodes Annex-B. Returns how many pictures came out, of which sizes, and what the decoder complained of. */
+export async function decodeH264(
+  accessUnits: Uint8Array[],
+): Promise<{ frames: number; sizes: string[]; complaints: string }> {
+  const { output, complaints } = await ffmpeg(
+    ["-f", "h264", "-i", "pipe:0", "-vf", "showinfo", "-autoscale", "0"].concat(
+      ["-fps_mode", "passthrough", "-f", "framemd5", "pipe:1"],
+    ),
+    joined(accessUnits),
+  );
+  const lines = new TextDecoder().decode(output).split("\n");
+  const sizes = lines.flatMap((line) => /^#dimensions 0: (\S+)/.exec(line)?.[1] ?? []);
+  const frames = lines.filter((line) => /^\d+,/.test(line)).length;
+  return { frames, sizes, complaints };
+}
+
+function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.byteLength;
+  }
+  return whole;
+}
+
+/** The picture of the first access unit, which is a keyframe: RGB rows without padding. */
+export async function firstPicture(accessUnits: Uint8Array[]): Promise<Uint8Array> {
+  const { output } = await ffmpeg(
+    ["-f", "h264", "-i", "pipe:0", "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo"].concat(
+      "pipe:1",
+    ),
+    joined(accessUnits),
+  );
+  return output;
+}
+
+/** What a JPEG shows: RGB rows without padding. */
+export async function decodeJpeg(jpeg: Uint8Array): Promise<Uint8Array> {
+  const { output } = await ffmpeg(
+    ["-f", "mjpeg", "-i", "pipe:0", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"],
+    joined([jpeg]),
+  );
+  return output;
+}
+
+/** A moving picture as a producer of H.264 has it: access units, a keyframe every ten. */
+export async function encodedCard(
+  width: number,
+  height: number,
+  framesCount: number,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const { output } = await ffmpeg([
+    ...["-f", "lavfi", "-i", `testsrc=size=${width}x${height}:rate=25`],
+    ...["-frames:v", `${framesCount}`, "-pix_fmt", "yuv420p", "-c:v", "libx264"],
+    ...["-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"],
+    ...["-x264-params", "aud=1:slices=1", "-f", "h264", "pipe:1"],
+  ]);
+  const units: Uint8Array<ArrayBuffer>[] = [];
+  const starts = unitStarts(output);
+  starts.forEach((start, index) => units.push(output.slice(start, starts[index + 1])));
+  assert.equal(units.length, framesCount);
+  return units;
+}
+
+/** Where access units begin: at their delimiters. */
+function unitStarts(bytes: Uint8Array): number[] {
+  return nalOffsets(bytes).filter((offset) => (bytes[offset]! & 31) === NAL_AUD)
+    .map((offset) => offset - START_CODE_BYTES);
+}
+
+/** Whether an access unit can be decoded without those before it. */
+export function isKeyframe(unit: Uint8Array): boolean {
+  return nalOffsets(unit).some((offset) => (unit[offset]! & 31) === NAL_IDR);
+}
+
+/** Offsets of the first bytes behind start codes. */
+function nalOffsets(bytes: Uint8Array): number[] {
+  const offsets: number[] = [];
+  for (let at = 0; at + 3 < bytes.byteLength; at++) {
+    if (bytes[at] === 0 && bytes[at + 1] === 0 && bytes[at + 2] === 1) offsets.push(at + 3);
+  }
+  return offsets;
+}
+
+/** Of two pictures; more is better, above 30 dB they look alike. */
+export function psnrDb(a: Uint8Array, b: Uint8Array): number {
+  assert.equal(a.byteLength, b.byteLength);
+  let squares = 0;
+  for (let index = 0; index < a.byteLength; index++) squares += (a[index]! - b[index]!) ** 2;
+  return 10 * Math.log10(255 ** 2 / (squares / a.byteLength));
+}
