@@ -4,11 +4,15 @@ import { TelebridgeError } from "../ffi/errors.ts";
 import type { Library } from "../ffi/library.ts";
 import { ReadMode, type RingReader } from "../ffi/reader.ts";
 import type { RunRegistry } from "../core/registry.ts";
+import { openSegment } from "../core/segment_reader.ts";
+import { PixelFormat } from "../proto/wire.ts";
 import { HttpError } from "./exchange.ts";
 
 /** Requests that wait for their turn; more are refused. */
 const WAITING_MAX = 8;
 const BUFFER_BYTES_FIRST = 64 * 1024;
+/** A producer that encodes is given so long to answer a request for a keyframe. */
+const KEYFRAME_MS_MAX = 2_000;
 
 export class Snapshots {
   readonly #library: Library;
@@ -46,16 +50,36 @@ export class Snapshots {
     if (run === null) throw new HttpError(404, `there is no run "${runId}"`);
     if (run.reader === null) throw new HttpError(410, `run "${runId}" has ended: ${run.reason}`);
     try {
-      const frame = this.#read(run.reader);
-      for (;;) {
-        const bytes = await this.#library.encodeJpeg(frame, quality, this.#jpeg);
-        if (bytes >= 0) return this.#jpeg.slice(0, bytes);
-        this.#jpeg = new Uint8Array(-bytes);
+      // H.264 is a chain: its newest picture takes all access units since a keyframe, and ms of decoding.
+      if (run.reader.readShape()?.format === PixelFormat.H264) {
+        return await this.#decode(run.reader, quality);
       }
+      const frame = this.#read(run.reader);
+      return await this.#grown((jpeg) => this.#library.encodeJpeg(frame, quality, jpeg));
     } catch (error) {
       if (!(error instanceof TelebridgeError)) throw error;
-      if (error.code !== "ENOTSUP") throw new HttpError(500, error.message);
-      throw new HttpError(501, `run "${runId}" sends video, which is not decoded here`);
+      if (error.code !== "ETIMEDOUT") throw new HttpError(500, error.message);
+      throw new HttpError(503, `run "${runId}" sends no keyframe, so that there is no picture yet`);
+    }
+  }
+
+  /** Through a reader of its own, since it goes on for ms on another thread. */
+  async #decode({ runId, epochNs }: RingReader, quality: number): Promise<Uint8Array<ArrayBuffer>> {
+    using reader = openSegment(this.#library, runId, epochNs);
+    if (reader === null) throw new HttpError(410, `run "${runId}" has just ended`);
+    return await this.#grown((jpeg) =>
+      this.#library.snapshot(reader, quality, KEYFRAME_MS_MAX, jpeg)
+    );
+  }
+
+  /** Encodes into the kept buffer, which grows to what is needed. */
+  async #grown(
+    encode: (jpeg: Uint8Array<ArrayBuffer>) => Promise<number>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    for (;;) {
+      const bytes = await encode(this.#jpeg);
+      if (bytes >= 0) return this.#jpeg.slice(0, bytes);
+      this.#jpeg = new Uint8Array(-bytes);
     }
   }
 

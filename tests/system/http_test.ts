@@ -100,7 +100,7 @@ Deno.test("snapshot: quality changes the size; nonsense, video and absent runs a
   }
   producer.publish({ pixels, width: 64, height: 64, format: PixelFormat.H264 });
   const video = await take("");
-  assert.equal(video.status, 501);
+  assert.equal(video.status, 503);
   await video.body?.cancel();
   const absent = await serve.fetch(`/runs/${box.runId("absent")}/frame.jpg`);
   assert.equal(absent.status, 404);
