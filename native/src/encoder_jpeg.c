@@ -30,19 +30,25 @@ static void close_encoder(encoder *base) {
   free(encoder);
 }
 
-static int reconfigure(encoder *base, const encoder_config *config) {
+static int set_quality(jpeg_encoder *encoder, const encoder_config *config) {
   if (config->quality < 1 || config->quality > 100) {
     return error_set(EINVAL, "cannot encode JPEG: quality is %u, expected 1 to 100", config->quality);
   }
-  ((jpeg_encoder *)base)->config = *config;
+  encoder->config = *config;
   return 0;
+}
+
+static int reconfigure(encoder *base, const encoder_config *config) {
+  jpeg_encoder *encoder = (jpeg_encoder *)base;
+  int result = encoder_check_reconfigure(&encoder->config, config);
+  return result < 0 ? result : set_quality(encoder, config);
 }
 
 static int open_encoder(const encoder_config *config, encoder **made) {
   jpeg_encoder *encoder = calloc(1, sizeof *encoder);
   if (encoder == NULL) return error_set(ENOMEM, "cannot open the JPEG encoder: no memory");
   encoder->base = (struct encoder){.backend = &encoder_jpeg, .name = "libjpeg-turbo"};
-  int result = reconfigure(&encoder->base, config);
+  int result = set_quality(encoder, config);
   uint64_t pixels = (uint64_t)config->width * config->height;
   encoder->jpeg_bytes_max = pixels / 2 + 4096; /* grows when a picture needs more */
   encoder->bgra = malloc(pixels * 4);

@@ -84,9 +84,10 @@ static void keep_log(void *context, int level, const char *format, va_list argum
 
 static int whole_kbits(double kbits) { return kbits < 1 ? 1 : kbits > 2e6 ? 2000000 : (int)kbits; }
 
-/* With the VBV no larger than one frame at exactly the bitrate the library stays 30% below it. With half as much again
- * it comes near, and the largest access unit is 1.4 frames' share, IDRs too (bench/native/encode.c). */
-#define PEAK 1.5
+/* With a VBV of one frame at exactly the bitrate the library leaves a fifth to a quarter of it unused. Told a quarter
+ * more it comes near, and the largest access unit is 1.2 frames' share, IDRs too (bench/native/encode.c). Only with
+ * the peak at the mean (CBR) does it follow another bitrate at once. */
+#define HEADROOM 1.25
 
 /* A picture's share of the bitrate is what counts. The library keeps the frame rate that it was opened with, so that
  * another one is told as another bitrate. */
@@ -94,10 +95,10 @@ static void set_rate(x264_encoder *encoder) {
   const encoder_config *config = &encoder->config;
   x264_param_t *parameters = &encoder->parameters;
   double fps_opened = (double)parameters->i_fps_num / parameters->i_fps_den;
-  double frame_kbits = config->bitrate_kbps * 1000.0 / config->fps_mhz;
+  double frame_kbits = config->bitrate_kbps * HEADROOM * 1000 / config->fps_mhz;
   parameters->rc.i_bitrate = whole_kbits(frame_kbits * fps_opened);
-  parameters->rc.i_vbv_max_bitrate = whole_kbits(frame_kbits * fps_opened * PEAK);
-  parameters->rc.i_vbv_buffer_size = whole_kbits(frame_kbits * PEAK);
+  parameters->rc.i_vbv_max_bitrate = parameters->rc.i_bitrate;
+  parameters->rc.i_vbv_buffer_size = whole_kbits(frame_kbits);
 }
 
 static void set_parameters(x264_encoder *encoder) {

@@ -1,10 +1,14 @@
 /* The suites, in the order in which they run. */
 #include "harness.h"
 
-extern const suite layout, vector, paths, publish, torn, owner, hostile, control, hub, jpeg, sampling, stream,
-    stream_units, stream_life, driverless, nvenc, nvenc_double, threads, threads_streams;
+extern const suite layout, vector, paths, publish, torn, owner, hostile, control, hub, jpeg, convert, encoders,
+    candidates, decoding, sampling, stream, stream_units, stream_life, driverless, nvenc, nvenc_double, threads,
+    threads_streams;
 
-const suite *const suites[] = {&layout,          &vector,      &paths,      &publish, &torn,         &owner,
-                               &hostile,         &control,     &hub,        &jpeg,    &sampling,     &stream,
-                               &stream_units,    &stream_life, &driverless, &nvenc,   &nvenc_double, &threads,
-                               &threads_streams, NULL};
+const suite *const suites[] = {
+    &layout,       &vector,       &paths,           &publish,    &torn,
+    &owner,        &hostile,      &control,         &hub,        &jpeg,
+    &convert,      &encoders,     &candidates,      &decoding,   &sampling,
+    &stream,       &stream_units, &stream_life,     &driverless, &nvenc,
+    &nvenc_double, &threads,      &threads_streams, NULL, /* the comma keeps them one to a line */
+};
