@@ -99,6 +99,7 @@ export class Picture {
         return () => clearTimeout(timer);
       },
       pageMsAt: (serverMs) => clock.pageMsAt(serverMs),
+      moreComing: () => (this.#mux.active?.framesPending ?? 0) > 0,
       onDrawn: (frame, drawnAtMs) => this.#onDrawn(frame, drawnAtMs),
       onDone: (frame) => this.#acknowledge(frame),
       onError: (message) => this.drawError = message,

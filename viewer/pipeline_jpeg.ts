@@ -89,13 +89,13 @@ export class JpegPipeline implements Pipeline {
       this.#decoding = true;
       const decoded = await this.#decode(frame);
       if (generation !== this.#generation) return decoded?.lease.release("decoder");
+      this.#decoding = false;
       if (decoded !== null) deliver(decoded, this.#sink);
       else {
         this.#tools.counters.framesDropped++;
         this.#sink.onDone(frame.header.frame);
       }
     }
-    this.#decoding = false;
   }
 
   /** null for a picture that cannot be decoded. */

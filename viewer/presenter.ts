@@ -17,6 +17,12 @@ import type { OverlaySettings, Renderer } from "./renderer.ts";
 /** A frame that comes sooner after a draw than this was already there while it went on. */
 const BEHIND_MS = 1;
 /**
+ * A worker that is busy drawing lets the decoder give out one picture after each draw, and would draw them all, each
+ * later than the one before. So a frame that comes right behind a draw waits for those that are in the decoder; no
+ * longer than this, since a decoder may keep one.
+ */
+const HOLD_MS_MAX = 20;
+/**
  * Frames that wait for their time, at most: a decoder may have no more pictures to lend. Beyond that the first is drawn
  * before its time, so that a long latency becomes one that fits, and counted.
  */
@@ -29,6 +35,8 @@ export interface PresenterOptions {
   wakeAfter(delayMs: number, run: () => void): () => void;
   /** The page's clock when the server's CLOCK_MONOTONIC shows `serverMs`; null while that is not known. */
   pageMsAt(serverMs: number): number | null;
+  /** Whether newer frames are being decoded. */
+  moreComing(): boolean;
   /** A new frame was drawn. */
   onDrawn(frame: DecodedFrame, drawnAtMs: number): void;
   /**
@@ -62,6 +70,8 @@ export class Presenter {
   #latencyMs = 0;
   /** A turn was asked for: what waits is drawn when the tasks that are due now have run. */
   #turnIsDue = false;
+  /** What is due waits for newer frames until then; -Infinity = it does not. */
+  #holdUntilMs = -Infinity;
   framesShown = 0;
   /** Frames that were replaced before they were drawn. */
   framesReplaced = 0;
@@ -93,8 +103,14 @@ export class Presenter {
     if (this.stayLive && !mustWait) this.#takeDue().forEach((waiting) => this.#replace(waiting));
     this.#enqueue({ frame, dueAtMs, isDone: mustWait });
     if (mustWait) return this.#waitForFirst(frame.header.frame);
-    const behind = this.#options.nowMs() - this.#drawEndedAtMs < BEHIND_MS;
-    if (!this.stayLive || !(behind || this.#turnIsDue)) return this.#drawDue();
+    const nowMs = this.#options.nowMs();
+    const behind = nowMs - this.#drawEndedAtMs < BEHIND_MS;
+    const isHeld = this.#holdUntilMs !== -Infinity;
+    if (!this.stayLive || !(behind || isHeld || this.#turnIsDue)) return this.#drawDue();
+    if (this.#options.moreComing()) {
+      if (!isHeld) this.#holdUntilMs = nowMs + HOLD_MS_MAX;
+      return this.#wake();
+    }
     if (this.#turnIsDue) return;
     this.#turnIsDue = true;
     this.#turn.port2.postMessage(null);
@@ -126,6 +142,7 @@ export class Presenter {
   /** Starts counting anew: another subscription. The last picture stays on the screen. */
   restart(): void {
     for (const { frame } of this.#waiting.splice(0)) frame.lease.release("presenter");
+    this.#holdUntilMs = -Infinity;
     this.#wake();
     this.framesShown = this.framesReplaced = this.framesHurried = 0;
   }
@@ -158,13 +175,14 @@ export class Presenter {
     this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, entry);
   }
 
-  /** Sets the one timer to the first frame's time; none while no frame waits. */
+  /** Sets the one timer to when something is to be drawn; none while no frame waits. */
   #wake(): void {
     this.#callOff?.();
     this.#callOff = null;
     const first = this.#waiting[0];
     if (first === undefined || this.#turnIsDue) return;
-    const delayMs = Math.max(0, first.dueAtMs - this.#options.nowMs());
+    const drawAtMs = Math.max(first.dueAtMs, this.#holdUntilMs);
+    const delayMs = Math.max(0, drawAtMs - this.#options.nowMs());
     this.#callOff = this.#options.wakeAfter(delayMs, () => this.#drawDue());
   }
 
@@ -176,6 +194,7 @@ export class Presenter {
 
   /** Draws what is due: the newest of it, or all of it where every frame counts. */
   #drawDue(): void {
+    this.#holdUntilMs = -Infinity;
     const due = this.#takeDue();
     due.forEach((waiting, index) => {
       if (this.stayLive && index < due.length - 1) this.#replace(waiting);

@@ -78,6 +78,7 @@ async function play(seed: number): Promise<{ shown: number; happened: Record<str
     nowMs: tools.nowMs,
     wakeAfter: timer.wakeAfter,
     pageMsAt: (serverMs) => serverMs,
+    moreComing: () => mux.active!.framesPending > 0,
     onDrawn({ header }) {
       const now = { frame: header.frame, epoch: epochs.get(header.tMonoNs)! };
       const advances = now.epoch > drawn.epoch ||

@@ -12,11 +12,13 @@ function setUp() {
   const errors: string[] = [];
   const renderer = new RendererDouble();
   const clock = { nowMs: 0 };
+  const decoder = { framesPending: 0 };
   const timer = new TimerDouble(clock);
   const presenter = new Presenter(renderer, {
     nowMs: () => clock.nowMs,
     wakeAfter: timer.wakeAfter,
     pageMsAt: (serverMs) => serverMs - OFFSET_MS,
+    moreComing: () => decoder.framesPending > 0,
     onDrawn() {},
     onDone: (frame) => done.push(frame),
     onError: (message) => errors.push(message),
@@ -43,6 +45,7 @@ function setUp() {
     renderer,
     presenter,
     clock,
+    decoder,
     timer,
     present,
     presentStamped,
@@ -69,6 +72,35 @@ Deno.test("presenter: live, frames that find the worker idle never wait", () => 
     clock.nowMs += PERIOD_MS;
   }
   assert.deepEqual([drawn, timer.sets], [[1, 2, 3], 0]);
+  end();
+});
+
+Deno.test("presenter: live, what comes behind a draw waits for what is being decoded, and is replaced", async () => {
+  const { drawn, timer, decoder, presenter, present, end } = setUp();
+  present({ frame: 1 });
+  for (const frame of [2, 3, 4]) {
+    decoder.framesPending = 4 - frame;
+    present({ frame });
+    timer.advanceTo(timer.clock.nowMs + 4);
+  }
+  await turn();
+  assert.deepEqual([drawn, presenter.framesReplaced, timer.atMs], [[1, 4], 2, null]);
+  end();
+});
+
+Deno.test("presenter: live, a decoder that keeps a picture does not keep the one before from being drawn", () => {
+  const { drawn, timer, decoder, present, end } = setUp();
+  decoder.framesPending = 1;
+  present({ frame: 1 });
+  present({ frame: 2 });
+  timer.advanceTo(19);
+  assert.deepEqual(drawn, [1]);
+  timer.advanceTo(20);
+  assert.deepEqual([drawn, timer.atMs], [[1, 2], null]);
+  // One that finds the worker idle is drawn at once all the same.
+  timer.advanceTo(40);
+  present({ frame: 3 });
+  assert.deepEqual(drawn, [1, 2, 3]);
   end();
 });
 
