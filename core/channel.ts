@@ -6,6 +6,7 @@ import { RunFlag } from "../ffi/reader.ts";
 import type { Display, StreamState, ViewerReport } from "../proto/wire.ts";
 import type { Attachment } from "./attachment.ts";
 import { type CommandDone, CommandError, ControlDesk, type ViewerCommand } from "./control_desk.ts";
+import { Ending } from "./ending.ts";
 import { HudFeed } from "./hud_feed.ts";
 import type { VideoOptions } from "./lane_desk.ts";
 import { Live } from "./live.ts";
@@ -16,8 +17,6 @@ import type { VideoSettings, VideoStatus } from "../ffi/stream.ts";
 import type { StreamHold } from "./video_stream.ts";
 
 const NS_PER_MS = 1e6;
-/** A run that ends is kept for so long, for its stream to make a packet of the last frame. */
-const LAST_FRAME_MS_MAX = 500;
 
 const logger = getLogger(["telebridge", "channels"]);
 
@@ -41,9 +40,7 @@ export class Channel {
   readonly #hud = new HudFeed();
   #run: Run | null = null;
   #live: Live | null = null;
-  /** The last attachment, while its stream is still at work on the last frame. */
-  #ending: Live | null = null;
-  #endingTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #ending = new Ending();
 
   constructor(runId: string, context: ChannelContext) {
     this.runId = runId;
@@ -79,7 +76,7 @@ export class Channel {
   }
 
   #attach(run: Run): void {
-    this.#endEnding();
+    this.#ending[Symbol.dispose]();
     for (const { pacer } of this.#subscriptions) pacer.restart();
     using undo = new DisposableStack();
     const attachment = undo.use(this.#context.attach(run));
@@ -99,32 +96,25 @@ export class Channel {
   /** Lets go of the segment at once. */
   detach(): void {
     this.#letGo(false);
-    this.#endEnding();
+    this.#ending[Symbol.dispose]();
   }
 
   /** Lets go of the segment; `whole`: its last frame is sent before. */
   #letGo(whole: boolean): void {
-    this.#endEnding();
-    if (whole) this.#withLive((live) => this.#ending = live.finish() ? live : null);
+    let moreMayCome = false;
+    if (whole) this.#withLive((live) => moreMayCome = live.finish());
     const live = this.#live;
     this.#live = null;
     this.#desk.follow(null);
     this.#hud.restart();
-    if (this.#ending === null) live?.[Symbol.dispose]();
-    else this.#endingTimer = setTimeout(() => this.#endEnding(), LAST_FRAME_MS_MAX);
-  }
-
-  #endEnding(): void {
-    clearTimeout(this.#endingTimer);
-    const ending = this.#ending;
-    this.#ending = null;
-    ending?.[Symbol.dispose]();
+    if (live !== null && moreMayCome) this.#ending.keep(live);
+    else live?.[Symbol.dispose]();
   }
 
   /** The stream says that its run is over; all that it had is queued by now. */
   onStreamEnd(): void {
-    this.#guard(() => this.#ending?.finishPackets());
-    this.#endEnding();
+    this.#guard(() => this.#ending.onPackets());
+    this.#ending[Symbol.dispose]();
   }
 
   /** The viewer is listed before the run is followed: a channel that fails to attach is not idle, and stays. */
@@ -167,7 +157,7 @@ export class Channel {
   }
 
   onPackets(wokenNs: bigint): void {
-    this.#guard(() => this.#ending?.finishPackets());
+    this.#guard(() => this.#ending.onPackets());
     this.#send((live) => live.onPackets(wokenNs));
   }
 

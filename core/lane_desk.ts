@@ -59,6 +59,11 @@ export class LaneDesk implements Disposable {
     return this.#feed?.status ?? null;
   }
 
+  /** The producer's own chain is passed: every packet as it comes, whatever a display wants. */
+  get passesAll(): boolean {
+    return this.#shape?.format === PixelFormat.H264;
+  }
+
   /** Lanes were chosen since the last {@link settle}. */
   get stale(): boolean {
     return this.#stale;
@@ -110,7 +115,7 @@ export class LaneDesk implements Disposable {
       this.#feed = new VideoFeed({
         ...this.#options,
         open: (settings) => openStream(attachment, settings) ?? fail(),
-        passed: this.#shape?.format === PixelFormat.H264,
+        passed: this.passesAll,
         onSize: (width, height) => this.sawShape(width, height, this.#shape!.format),
       }, subscriptions);
     } catch (error) {

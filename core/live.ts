@@ -94,7 +94,8 @@ export class Live implements Disposable {
   /** A display told of itself, or control changed hands. */
   followPhase(): void {
     const { subscriptions, owner, clockNs } = this.#options;
-    this.#phase.follow(subscriptions, owner(), this.#rate.runHz, Number(clockNs()));
+    const runHz = this.#lanes.passesAll ? 0 : this.#rate.runHz;
+    this.#phase.follow(subscriptions, owner(), runHz, Number(clockNs()));
     this.#lanes.grid = this.#phase.gridFor(false);
   }
 

@@ -17,7 +17,6 @@ import type { Settings } from "../core/settings.ts";
 import { summarize } from "../core/summaries.ts";
 import { loadTls } from "../core/tls.ts";
 import { Authority } from "../core/tokens.ts";
-import type { EncoderFound } from "../ffi/library.ts";
 import type { Library } from "../ffi/library.ts";
 import type { RunSummary } from "../proto/wire.ts";
 import type { App } from "./app.ts";
@@ -77,9 +76,9 @@ interface Parts {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { settings } = options;
   const startedAtMs = Date.now();
-  const encoders = options.library.encoders();
-  if (settings.encoder !== "auto") checkEncoder(settings.encoder, await encoders);
-  const probed = logEncoders(settings.encoder, encoders);
+  if (settings.encoder !== "auto") {
+    checkEncoder(settings.encoder, await options.library.encoders());
+  }
   const names = reachableNames(settings);
   const tls = await loadTls(settings, options.dataDir, names, startedAtMs);
   const parts = assemble(options);
@@ -113,6 +112,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     onError: () => metrics.countError("webtransport"),
   });
 
+  const probed = logEncoders(settings.encoder, options.library);
   return {
     url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
     port,
@@ -126,12 +126,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 /** Probing takes up to a second the first time: it delays nobody. */
-async function logEncoders(
-  choice: Settings["encoder"],
-  encoders: Promise<EncoderFound[]>,
-): Promise<void> {
+async function logEncoders(choice: Settings["encoder"], library: Library): Promise<void> {
   try {
-    logger.info(describeEncoders(choice, await encoders));
+    logger.info(describeEncoders(choice, await library.encoders()));
   } catch (error) {
     logger.warn`cannot tell what encodes video here: ${messageOf(error)}`;
   }

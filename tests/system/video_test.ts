@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { Producer } from "../../ffi/producer.ts";
-import { FRAME_KEYFRAME, type LaneKind, PixelFormat, type Subscribe } from "../../proto/wire.ts";
+import {
+  encodeDisplay,
+  FRAME_KEYFRAME,
+  type LaneKind,
+  PixelFormat,
+  type Subscribe,
+} from "../../proto/wire.ts";
 import { TestBox } from "../harness/box.ts";
 import {
   decodeH264,
@@ -11,7 +17,7 @@ import {
   psnrDb,
 } from "../harness/ffmpeg.ts";
 import { openLibrary } from "../harness/library.ts";
-import { LiveClient, type LiveFrame } from "../harness/live_client.ts";
+import { type LaneKind as Connection, LiveClient, type LiveFrame } from "../harness/live_client.ts";
 import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { Serve } from "../harness/serve.ts";
@@ -28,8 +34,9 @@ async function watch(
   serve: Serve,
   run: string,
   settings: Partial<Subscribe> = {},
+  kind: Connection = "websocket",
 ): Promise<LiveClient> {
-  const client = await LiveClient.open(box, serve);
+  const client = await LiveClient.open(box, serve, kind);
   client.subscribe(1, run, { accepts: ALL, ...settings });
   return client;
 }
@@ -62,13 +69,13 @@ async function metric(serve: Serve, line: RegExp): Promise<number> {
   return Number(line.exec(text)?.[1] ?? NaN);
 }
 
-for (const encoder of ["x264", "openh264"]) {
-  Deno.test(`video: a stream of ${encoder} is decoded by ffmpeg without a complaint`, async () => {
+for (const [encoder, kind] of [["x264", "websocket"], ["openh264", "webtransport"]] as const) {
+  Deno.test(`video, ${kind}: a stream of ${encoder} is decoded by ffmpeg without a complaint`, async () => {
     await using box = await TestBox.create();
     const run = box.runId("peer");
     await TestProducer.start(box, planFor(run, { card: CARD }));
     const serve = await Serve.start(box, { args: [`--encoder=${encoder}`] });
-    const client = await watch(box, serve, run);
+    const client = await watch(box, serve, run, {}, kind);
     await client.framesCount(30);
     const frames = client.frames.slice(0, 30);
     assertChain(frames);
@@ -224,6 +231,41 @@ Deno.test("video: forced lanes, and what stands in their way", async () => {
   await lane("raw", /^forced$/);
   client.subscribe(1, run, { accepts: NO_CODECS, lane: "h264" });
   await lane("jpeg", /h264 was forced, but this page has no WebCodecs/);
+});
+
+Deno.test("video: frames are sampled when the display of the viewer asks for them", async () => {
+  await using box = await TestBox.create();
+  box.enter();
+  const run = box.runId("phase");
+  using library = openLibrary();
+  const card = { ...CARD, width: 64, height: 48 };
+  await TestProducer.start(box, planFor(run, { card, framesPerSecond: 200 }));
+  const serve = await Serve.start(box);
+  const client = await watch(box, serve, run, { lane: "h264" });
+  const periodMs = 40;
+  const phaseMs = Number(library.clockMonoNs()) / 1e6;
+  const tell = () => {
+    const turns = Math.round((Number(library.clockMonoNs()) / 1e6 - phaseMs) / periodMs);
+    client.send(encodeDisplay(1, { phaseMs: phaseMs + turns * periodMs, periodMs, leadMs: 10 }));
+  };
+  const timer = setInterval(tell, 500);
+  try {
+    await client.stateWhere("a phase lock", ({ lane }) => lane?.phaseLocked === true);
+    const seen = client.frames.length;
+    await client.framesCount(seen + 40);
+    const lateMs = client.frames.slice(seen + 5).map(({ header }) => {
+      const offMs = (Number(header.tWokenNs) / 1e6 - phaseMs + 10) % periodMs;
+      return (offMs + periodMs) % periodMs;
+    }).sort((a, b) => a - b);
+    // The run's frames are 5 ms apart: a turn that began is taken by the frame that is there.
+    const medianMs = lateMs[lateMs.length >> 1]!;
+    assert(medianMs < 3, `sampled ${medianMs} ms after the display's turn`);
+    const { header: first } = client.frames[seen + 5]!;
+    const { header: last } = client.frames.at(-1)!;
+    assert(last.framesSkipped - first.framesSkipped > 35 * 4, "every frame was sampled");
+  } finally {
+    clearInterval(timer);
+  }
 });
 
 Deno.test("video: a run that publishes H.264 itself passes untouched, has its JPEG lane and snapshots", async () => {

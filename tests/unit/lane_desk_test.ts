@@ -10,7 +10,7 @@ import { TestBox } from "../harness/box.ts";
 import { MemoryLane } from "../harness/memory_lane.ts";
 import { MemoryStream } from "../harness/memory_stream.ts";
 import { ServerCore } from "../harness/server_core.ts";
-import { waitFor } from "../harness/wait.ts";
+import { sleep, waitFor } from "../harness/wait.ts";
 
 const ALL: LaneKind[] = ["raw", "h264", "jpeg"];
 const LARGE_SIDE = 300;
@@ -121,6 +121,27 @@ Deno.test("lane desk: the worker is controlled while a stream has the controller
   assert(desk.producer.controls().controllerAlive);
   publish(desk.producer);
   await desk.lane.frame(2);
+});
+
+Deno.test("lane desk: a stream of a run that another program controlled gets control when it is free", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("taken");
+  using producer = core.library.openProducer(run, 2 ** 20);
+  publish(producer);
+  using reader = core.library.openReader(run);
+  const other = core.library.openController(reader);
+  const viewer = core.viewer().subscribe(1, run, { accepts: ALL });
+  await viewer.lane.frame(1);
+  assert.equal(viewer.lane.last<StreamState>(MessageType.State)!.controllable, false);
+  other[Symbol.dispose]();
+  await waitFor("control", () => viewer.lane.last<StreamState>(MessageType.State)!.controllable);
+  publish(producer);
+  await viewer.lane.frame(2);
+  const firsts = viewer.lane.frames.filter(({ packet, flags }) => packet === 1 && flags === 1);
+  assert.equal(firsts.length, 2, "the stream began anew, with a keyframe");
+  await sleep(2_500); // longer than a lease
+  assert(producer.controls().controllerAlive);
 });
 
 Deno.test("lane desk: a viewer that goes takes the stream along", async () => {
