@@ -434,8 +434,9 @@ typedef struct tele_stream tele_stream;
  * newest keyframe that the ring holds, and where the chain is broken the producer is asked for one. For the JPEG output
  * they are decoded. A change of size or format in mid-run is a new encoder and a keyframe.
  *
- * At most four packets of an output wait; while they do, nothing is sampled for it, so that no chain breaks: what a run
- * of format 16 publishes meanwhile stays in the ring, and is passed over up to a newer keyframe if it has one. */
+ * An output has an encoder from its first frame on until nobody has wanted it for 5 s. At most four of its packets
+ * wait; while they do, nothing is sampled for it, so that no chain breaks: what a run of format 16 publishes meanwhile
+ * stays in the ring, and is passed over up to a newer keyframe if it has one. */
 int tele_stream_open(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_controller *controller,
                      const tele_stream_settings *settings, tele_stream **stream);
 
@@ -458,8 +459,8 @@ int tele_stream_take(tele_stream *stream, void *buffer, uint64_t buffer_bytes, u
 
 int tele_stream_status_get(tele_stream *stream, tele_stream_status *status);
 
-/* Stops and joins the thread, which takes at most as long as one frame. Before its reader and controller are closed.
- * NULL is fine. */
+/* Stops and joins the thread, which takes at most as long as one frame, or as opening an encoder. Before its reader and
+ * controller are closed. NULL is fine. */
 void tele_stream_close(tele_stream *stream);
 
 /* ---- Snapshot ---------------------------------------------------------------------------------- */

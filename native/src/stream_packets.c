@@ -46,7 +46,7 @@ static void write_packet(packet *packet, const stream_output *output, const code
 int stream_queue(tele_stream *stream, stream_output *output, const coded_frame *coded) {
   uint64_t bytes_count =
       sizeof *coded->header + align_payload(coded->bytes_count) + (uint64_t)coded->header->overlay_bytes;
-  packet *packet = packet_queue_reserve(&output->queue, bytes_count);
+  packet *packet = bytes_count > UINT32_MAX ? NULL : packet_queue_reserve(&output->queue, bytes_count);
   if (packet == NULL) {
     return error_set(ENOMEM, "no memory for a packet of %llu bytes", (unsigned long long)bytes_count);
   }

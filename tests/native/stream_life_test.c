@@ -1,5 +1,6 @@
 /* Streams and what becomes of them: runs that end, encoders that fail, closing at any moment, several at once. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -79,6 +80,39 @@ static void a_truncated_run_is_told_once_and_harms_nobody(void) {
   close_world(&world);
 }
 
+/* By us, or by writing where the segment was. */
+static void publish_until_killed(void *argument) {
+  gate *ready = argument;
+  signal(SIGBUS, SIG_DFL);
+  world world = {.producer = open_producer(CARD_BYTES_MAX, 4), .pixels = malloc(CARD_BYTES_MAX)};
+  gate_open(ready);
+  for (uint8_t shade = 0;; shade++) {
+    card card = {.format = TELE_FORMAT_RGB8, .width = 640, .height = 480, .shade = shade};
+    publish_card(&world, &card);
+  }
+}
+
+static void a_run_truncated_while_it_is_encoded_harms_nobody(void) {
+  uint64_t seed = 11;
+  for (int round = 0; round < 10; round++) {
+    gate ready = gate_make();
+    pid_t pid = start_child(publish_until_killed, &ready);
+    gate_pass(&ready);
+    world world;
+    join_world(&world);
+    open_stream(&world, round % 2 == 0 ? &JPEG : &H264);
+    expect_packet(&world);
+    usleep((unsigned)(random_next(&seed) % 20000));
+    CHECK_EQ(truncate(test_segment_path(), 16384 + (off_t)(random_next(&seed) % 1000000)), 0);
+    while (take_packet(&world) != NULL) {
+    }
+    expect_event(&world, TELE_HUB_FAULT);
+    kill_child(pid);
+    close_world(&world);
+    unlink(test_segment_path());
+  }
+}
+
 static void a_slot_that_lies_is_a_fault(void) {
   world world;
   open_world(&world, 4);
@@ -92,6 +126,45 @@ static void a_slot_that_lies_is_a_fault(void) {
   close(fd);
   CHECK_EQ(tele_stream_request_keyframe(world.stream, TELE_OUTPUT_JPEG), 0);
   CHECK_EQ(expect_event(&world, TELE_HUB_FAULT).detail, EPROTO);
+  close_world(&world);
+}
+
+/* ---- Without a controller, without viewers ---------------------------------------------------- */
+
+static void a_run_that_another_controls_is_polled(void) {
+  world world;
+  open_world(&world, 4);
+  CHECK_EQ(tele_stream_open(world.hub, 1, world.reader, NULL, &JPEG, &world.stream), 0);
+  for (uint8_t frame = 1; frame <= 20; frame++) {
+    card card = unit_card((uint8_t)(60 + frame));
+    publish_card(&world, &card);
+    CHECK_EQ(expect_packet(&world)->slot.frame, frame);
+    expect_card(&world, &card);
+    CHECK_EQ(notify_wanted(&world), 0);
+  }
+  close_world(&world);
+}
+
+/* It is given back after a while, and made again with a keyframe. */
+static void an_output_that_nobody_wants_has_no_encoder(void) {
+  world world;
+  open_world(&world, 4);
+  card card = unit_card(80);
+  publish_card(&world, &card);
+  open_stream(&world, &H264);
+  expect_packet(&world);
+  CHECK_EQ(status_of(&world).encoder, TELE_ENCODER_OPENH264);
+  CHECK_EQ(tele_stream_set(world.stream, &JPEG), 0);
+  while (status_of(&world).encoder != TELE_ENCODER_AUTO) {
+    publish_card(&world, &card);
+    expect_packet(&world);
+    usleep(10000);
+  }
+  CHECK_EQ(tele_stream_set(world.stream, &H264), 0);
+  publish_card(&world, &card);
+  const packet_header *packet = expect_packet(&world);
+  while (packet->slot.format != TELE_FORMAT_H264) packet = expect_packet(&world);
+  CHECK(packet->slot.flags == TELE_FRAME_KEYFRAME && packet->number == 2);
   close_world(&world);
 }
 
@@ -225,6 +298,9 @@ static const test tests[] = {
     {"a killed producer is told once", a_killed_producer_is_told_once},
     {"a closed run is told after its last packet", a_closed_run_is_told_after_its_last_packet},
     {"a truncated run is told once and harms nobody", a_truncated_run_is_told_once_and_harms_nobody},
+    {"a run truncated while it is encoded harms nobody", a_run_truncated_while_it_is_encoded_harms_nobody},
+    {"a run that another controls is polled", a_run_that_another_controls_is_polled},
+    {"an output that nobody wants has no encoder", an_output_that_nobody_wants_has_no_encoder},
     {"a slot that lies is a fault", a_slot_that_lies_is_a_fault},
     {"closing at any moment", closing_at_any_moment},
     {"four streams at once", four_streams_at_once},
