@@ -6,9 +6,7 @@ extern const suite layout, vector, paths, publish, torn, owner, hostile, control
     threads_streams;
 
 const suite *const suites[] = {
-    &layout,       &vector,       &paths,           &publish,    &torn,
-    &owner,        &hostile,      &control,         &hub,        &jpeg,
-    &convert,      &encoders,     &candidates,      &decoding,   &sampling,
-    &stream,       &stream_units, &stream_life,     &driverless, &nvenc,
-    &nvenc_double, &threads,      &threads_streams, NULL, /* the comma keeps them one to a line */
+    &layout,       &vector,      &paths,      &publish,  &torn,         &owner,    &hostile,         &control,
+    &hub,          &jpeg,        &convert,    &encoders, &candidates,   &decoding, &sampling,        &stream,
+    &stream_units, &stream_life, &driverless, &nvenc,    &nvenc_double, &threads,  &threads_streams, NULL,
 };
