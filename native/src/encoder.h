@@ -3,8 +3,9 @@
  * file, one row, and the conformance suite (tests/native/encoder_test.c), which runs on every row.
  *
  * For all of them: real time (no B-frames, no reordering, nothing held back: one picture in, one access unit out),
- * constant bitrate with a VBV of one frame, SPS and PPS in front of every IDR, Annex-B, BT.709 limited range in the
- * VUI. One thread at a time each. Failures are negative errnos with a text in error_message.
+ * constant bitrate with access units of about a frame's share each, IDRs too (a VBV of one frame where there is such a
+ * thing), SPS and PPS in front of every IDR, Annex-B, BT.709 limited range in the VUI. One thread at a
+ * time each. Failures are negative errnos with a text in error_message.
  */
 #ifndef TELE_ENCODER_H
 #define TELE_ENCODER_H
