@@ -72,7 +72,12 @@ static int sample(tele_stream *stream, const turn *turn, uint64_t after, uint32_
       after = turn->newest.frame - stream->reader->capacity / 2;
       continue;
     }
-    if (result != 1 || header.format == TELE_FORMAT_H264) return result < 0 ? result : 0;
+    if (result != 1) return result;
+    if (header.format == TELE_FORMAT_H264) { /* one of a chain that is over, or the first of one that begins */
+      if (after >= turn->newest.frame - 1) return 0;
+      after = turn->newest.frame - 1;
+      continue;
+    }
     encoder_picture picture;
     bool jpeg = header.format == TELE_FORMAT_JPEG;
     result = jpeg ? copy_jpeg(stream, after, mode, &header) : convert_in_place(stream, &header, payload, &picture);

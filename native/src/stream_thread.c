@@ -93,6 +93,8 @@ static void change_content(tele_stream *stream, run_content content) {
   output_close_encoder(output);
   for (int i = 0; i < OUTPUTS_COUNT; i++) output_forget_failures(&stream->outputs[i]);
   stream->content = content;
+  stream->picture = (encoder_picture){.width = 0};
+  stream->picture_fresh = false;
   if (content != CONTENT_UNITS) {
     tell_no_encoder_open(stream);
     return;

@@ -253,6 +253,27 @@ static void a_run_may_change_what_it_publishes(void) {
   close_world(&world);
 }
 
+/* Pictures in order, with a unit between them that nobody could take. */
+static void a_unit_between_pictures_is_passed_over(void) {
+  world world;
+  open_world(&world, 8);
+  tele_stream_settings settings = {.outputs = TELE_OUTPUT_H264, .encoder = TELE_ENCODER_OPENH264, .in_order = 1};
+  card first = unit_card(80), second = unit_card(140);
+  publish_card(&world, &first);
+  open_stream(&world, &settings);
+  expect_packet(&world);
+  expect_card(&world, &first);
+  settings.outputs = 0;
+  CHECK_EQ(tele_stream_set(world.stream, &settings), 0);
+  publish_unit(&world, 100, true);
+  publish_card(&world, &second);
+  settings.outputs = TELE_OUTPUT_H264;
+  CHECK_EQ(tele_stream_set(world.stream, &settings), 0);
+  CHECK_EQ(expect_packet(&world)->slot.frame, 3);
+  expect_card(&world, &second);
+  close_world(&world);
+}
+
 /* ---- Snapshots -------------------------------------------------------------------------------- */
 
 static void expect_snapshot(world *world, uint8_t shade) {
@@ -331,6 +352,7 @@ static const test tests[] = {
     {"both outputs of access units", both_outputs_of_access_units},
     {"JPEGs pass and have no other output", jpegs_pass_and_have_no_other_output},
     {"a run may change what it publishes", a_run_may_change_what_it_publishes},
+    {"a unit between pictures is passed over", a_unit_between_pictures_is_passed_over},
     {"every run has snapshots", every_run_has_snapshots},
     {"a snapshot waits for the keyframe that it asked for", a_snapshot_waits_for_the_keyframe_that_it_asked_for},
     {"a snapshot without a keyframe times out", a_snapshot_without_a_keyframe_times_out},
