@@ -40,7 +40,8 @@ export class DisplayLink {
   }
 
   set phaseLock(on: boolean) {
-    if (this.#phaseLock && !on) this.#farewells = FAREWELLS;
+    if (this.#phaseLock === on) return;
+    if (!on) this.#farewells = FAREWELLS;
     this.#phaseLock = on;
     this.#said = null;
     this.#saidAtMs = -Infinity;

@@ -71,7 +71,6 @@ export class Picture {
   readonly #receivedBytes = new RateMeter();
   #framesReceived = 0;
   #skippedByServer = 0;
-  #displayRequested = false;
   #visible = true;
   #begunAtMs = 0;
   #stayLive: boolean;
@@ -201,13 +200,22 @@ export class Picture {
   }
 
   get counters(): FrameCounters {
-    const { framesShown, framesReplaced } = this.#presenter;
-    const passedOver = framesReplaced + this.#mux.framesOvertaken + this.#counters.framesDropped;
     return {
       received: this.#framesReceived,
-      shown: framesShown,
-      skipped: this.#skippedByServer + passedOver,
+      shown: this.#presenter.framesShown,
+      skipped: this.#skippedByServer + this.framesDropped,
     };
+  }
+
+  /** Frames of this subscription that came and were not drawn. */
+  get framesDropped(): number {
+    const { framesReplaced } = this.#presenter;
+    return framesReplaced + this.#mux.framesOvertaken + this.#counters.framesDropped;
+  }
+
+  /** Times that a decoder was started anew. */
+  get decoderRestarts(): number {
+    return this.#counters.restarts;
   }
 
   get shown(): PictureStatus | null {
@@ -286,12 +294,5 @@ export class Picture {
       decodedAtMs: decodedAtMs === null ? null : decodedAtMs + offsetMs,
       drawnAtMs: drawnAtMs + offsetMs,
     }, drawnAtMs);
-    if (this.#displayRequested) return;
-    this.#displayRequested = true;
-    requestAnimationFrame(() => {
-      this.#displayRequested = false;
-      const nowMs = performance.now();
-      this.latency.addDisplayWait(nowMs - drawnAtMs, nowMs);
-    });
   }
 }

@@ -6,7 +6,7 @@ import { SampleWindow } from "./sample_window.ts";
 export const REPORT_MS = 1_000;
 const FRAMES_MAX = 1_024;
 
-/** Counts of the whole subscription, of which a report tells what is new. */
+/** Counts since some beginning, of which a report tells what is new. */
 export interface ReportCounts {
   framesShown: number;
   framesDropped: number;
@@ -15,20 +15,16 @@ export interface ReportCounts {
   decoderRestarts: number;
 }
 
-const NO_COUNTS: ReportCounts = {
-  framesShown: 0,
-  framesDropped: 0,
-  janks: 0,
-  stalls: 0,
-  decoderRestarts: 0,
-};
-
 export class ReportMeter {
   readonly #frameTimesMs = new SampleWindow(Infinity, FRAMES_MAX);
   readonly #latenciesMs = new SampleWindow(Infinity, FRAMES_MAX);
   readonly #decodesMs = new SampleWindow(Infinity, FRAMES_MAX);
-  #told = NO_COUNTS;
+  #told: ReportCounts;
   #toldAtMs = 0;
+
+  constructor(counts: ReportCounts) {
+    this.#told = counts;
+  }
 
   /** A frame was drawn. What is not known of it is null. */
   addFrame(
@@ -40,16 +36,16 @@ export class ReportMeter {
     if (frame.decodeMs !== null) this.#decodesMs.add(frame.decodeMs, nowMs);
   }
 
-  /** Another subscription: counts begin at 0. */
-  restart(): void {
-    this.#told = NO_COUNTS;
+  /** Another subscription: some counts have begun anew. */
+  restart(counts: ReportCounts): void {
+    this.#told = counts;
   }
 
   /** The report of the time since the last one, once a second; null in between. */
   take(counts: ReportCounts, nowMs: number): ViewerReport | null {
     if (nowMs - this.#toldAtMs < REPORT_MS) return null;
     this.#toldAtMs = nowMs;
-    const since = (name: keyof ReportCounts) => Math.max(0, counts[name] - this.#told[name]);
+    const since = (name: keyof ReportCounts) => counts[name] - this.#told[name];
     const [frameTimeP50Ms, frameTimeP99Ms] = takeQuantiles(this.#frameTimesMs, nowMs);
     const [latencyP50Ms, latencyP99Ms] = takeQuantiles(this.#latenciesMs, nowMs);
     const [decodeP50Ms] = takeQuantiles(this.#decodesMs, nowMs);
@@ -65,7 +61,7 @@ export class ReportMeter {
       stalls: since("stalls"),
       decoderRestarts: since("decoderRestarts"),
     };
-    this.#told = { ...counts };
+    this.#told = counts;
     return report;
   }
 }

@@ -12,13 +12,17 @@ import { ServerClock } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import { FramePool } from "./frame_pool.ts";
 import { LatencyMeter } from "./latency.ts";
-import type { OpenViewer, PageMessage, ViewerStatus } from "./messages.ts";
+import type { HealthStatus, OpenViewer, PageMessage, ViewerStatus } from "./messages.ts";
 import { createLaneOpener } from "./open_lane.ts";
 import { Picture } from "./picture.ts";
+import { PictureHealth } from "./picture_health.ts";
 import { workerScope } from "./worker_scope.ts";
 
 /** Numbers on the page change ten times a second: faster cannot be read. */
 const STATUS_MS = 100;
+
+/** Of a page without a picture. */
+const NO_HEALTH: HealthStatus = { janks: 0, stalls: 0, warning: null, warningForMs: 0 };
 
 type MessageHandler = (message: PageMessage) => void;
 
@@ -52,6 +56,9 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
   const picture = options.picture === null
     ? null
     : new Picture(options.picture, abilities, connection, clock, pool);
+  const health = picture === null
+    ? null
+    : new PictureHealth({ ...options.picture!, picture, clock });
 
   function postRuns(runs: RunSummary[]): void {
     workerScope.postMessage({ kind: "runs", runs });
@@ -70,8 +77,8 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
       roundTripMs: clock.roundTripMs,
       renderer: picture && { ...picture.choice, contextLost: picture.contextLost },
       decoding: picture?.decoding ?? null,
-      health: { janks: 0, stalls: 0, warning: null, warningForMs: 0 },
-      displayPeriodMs: null,
+      health: health?.status(nowMs) ?? NO_HEALTH,
+      displayPeriodMs: health?.displayPeriodMs ?? null,
       drawError: picture?.drawError ?? null,
     };
     workerScope.postMessage({ kind: "status", status });
@@ -88,7 +95,9 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
   }
 
   setInterval(() => {
-    picture?.tick(performance.now());
+    const nowMs = performance.now();
+    picture?.tick(nowMs);
+    health?.tick(nowMs);
     postStatus();
   }, STATUS_MS);
   connection.open();
@@ -97,6 +106,7 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
     switch (message.kind) {
       case "settings":
         if (picture) picture.settings = message.settings;
+        if (health) health.settings = message.settings;
         break;
       case "overlay":
         if (picture) picture.overlay = message.overlay;
