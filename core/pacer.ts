@@ -86,10 +86,11 @@ export class Pacer {
     return this.#inFlight.length >= this.inFlightMax;
   }
 
-  /** A frame goes; one that a keyframe repeats has the same number again. */
+  /** A frame goes; one that a keyframe repeats has the same number again, or an older one with those that follow it. */
   sent(frame: number, nowNs: number): void {
     if (this.lastFrame > 0) this.framesSkipped += Math.max(0, frame - this.lastFrame - 1);
-    this.lastFrame = frame;
+    // The newest: a viewer that has drawn it already acks it, and with it all that is repeated.
+    this.lastFrame = Math.max(this.lastFrame, frame);
     this.#inFlight.push({ frame, sentNs: nowNs });
     this.#framesTaken++;
     this.#wasFull ||= this.full;

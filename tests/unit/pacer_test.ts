@@ -90,3 +90,18 @@ Deno.test("pacer: a raised cap takes effect at once", () => {
   pacer.settings = { ...LIVE, fpsMax: 60 };
   assert(pacer.dueNs <= NS_PER_S);
 });
+
+Deno.test("pacer: frames that are sent again behind a newer one are covered by its ack", () => {
+  const pacer = new Pacer(LIVE);
+  pacer.inFlightMax = 6;
+  for (const frame of [1, 2, 3]) pacer.sent(frame, 0);
+  pacer.acked(3);
+  // A keyframe of an encoding producer, and those that follow it: the viewer has drawn them already.
+  for (const frame of [1, 2, 3, 1, 2, 3]) pacer.sent(frame, 1);
+  assert(pacer.full);
+  assert.equal(pacer.lastFrame, 3);
+  pacer.sent(1, 2);
+  assert.equal(pacer.acked(3), 2);
+  assert(!pacer.full);
+  assert.equal(pacer.framesSkipped, 0);
+});
