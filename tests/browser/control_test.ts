@@ -43,6 +43,21 @@ for (const transport of ["webtransport", "websocket"]) {
   });
 }
 
+Deno.test("control: a step that a worker hangs over is told of", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box);
+  const run = box.runId("hangs");
+  const producer = await TestProducer.start(box, planFor(run, { gated: true }));
+  const viewer = await ViewerPage.open(await launchBrowser(box));
+  await viewer.visitRun(serve, run);
+  await viewer.untilMoving();
+  Deno.kill(producer.pid, "SIGSTOP");
+  await viewer.page.keyboard.press(".");
+  await viewer.page.getByText("The worker has not taken it yet").waitFor();
+  Deno.kill(producer.pid, "SIGCONT");
+  await viewer.untilMoving();
+});
+
 Deno.test("control: pointer, wheel, keys and size arrive as they were made, and only while it is on", async () => {
   await using box = await TestBox.create();
   const serve = await Serve.start(box);

@@ -5,6 +5,7 @@ import { PixelFormat } from "../../proto/wire.ts";
 import { formatName } from "../../viewer/pixels.ts";
 import { TestBox } from "../harness/box.ts";
 import { launchBrowser, ViewerPage } from "../harness/browser.ts";
+import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { Serve } from "../harness/serve.ts";
 import { cardRgb, type TestCard } from "../harness/test_card.ts";
@@ -52,14 +53,10 @@ for (const { transport, renderer } of LANES) {
     const viewer = await ViewerPage.open(browser);
     for (const card of CARDS) {
       const run = box.runId("pixels");
-      const producer = await TestProducer.start(box, {
-        run,
-        card,
-        framesPerSecond: 20,
-        gated: false,
-        overlay: { width: 5, height: 4, heat: 200 },
-        hud: null,
-      });
+      const producer = await TestProducer.start(
+        box,
+        planFor(run, { card, framesPerSecond: 20, overlay: { width: 5, height: 4, heat: 200 } }),
+      );
       await viewer.visitRun(serve, run, { transport, renderer });
       const snapshot = await viewer.untilMoving();
       assert.equal(snapshot.connection.transport, transport);

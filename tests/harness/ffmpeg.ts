@@ -76,17 +76,37 @@ export async function decodeJpeg(jpeg: Uint8Array): Promise<Uint8Array> {
 }
 
 /** A moving picture as a producer of H.264 has it: access units, a keyframe every ten. */
-export async function encodedCard(
+export function encodedCard(
   width: number,
   height: number,
   framesCount: number,
 ): Promise<Uint8Array<ArrayBuffer>[]> {
+  const input = ["-f", "lavfi", "-i", `testsrc=size=${width}x${height}:rate=25`];
+  return encodedUnits(input, new Uint8Array(), framesCount);
+}
+
+/** The same of pictures: RGB rows without padding. */
+export function encodeH264(
+  pictures: Uint8Array[],
+  { width, height }: { width: number; height: number },
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const input = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${width}x${height}`, "-i", "pipe:0"];
+  return encodedUnits(input, joined(pictures), pictures.length);
+}
+
+async function encodedUnits(
+  inputArgs: string[],
+  input: Uint8Array<ArrayBuffer>,
+  framesCount: number,
+): Promise<Uint8Array<ArrayBuffer>[]> {
   const { output } = await ffmpeg([
-    ...["-f", "lavfi", "-i", `testsrc=size=${width}x${height}:rate=25`],
+    ...inputArgs,
+    // BT.709, which viewers take pictures for that do not say otherwise.
+    ...["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709"],
     ...["-frames:v", `${framesCount}`, "-pix_fmt", "yuv420p", "-c:v", "libx264"],
     ...["-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"],
     ...["-x264-params", "aud=1:slices=1", "-f", "h264", "pipe:1"],
-  ]);
+  ], input);
   const units: Uint8Array<ArrayBuffer>[] = [];
   const starts = unitStarts(output);
   starts.forEach((start, index) => units.push(output.slice(start, starts[index + 1])));

@@ -1,7 +1,7 @@
 /** Small producers that most tests of the viewer want. */
 
 import { PixelFormat } from "../../proto/wire.ts";
-import type { ProducerPlan } from "./producer.ts";
+import type { ProducerPlan, VideoPlan } from "./producer.ts";
 import type { TestCard } from "./test_card.ts";
 
 /** 160 × 120 RGB: every step a picture, nothing of it expensive. */
@@ -19,8 +19,25 @@ export function planFor(run: string, change: Partial<ProducerPlan> = {}): Produc
     card: SMALL_CARD,
     framesPerSecond: 25,
     gated: false,
+    video: null,
     overlay: null,
     hud: null,
     ...change,
   };
+}
+
+/** 1280 × 720 that moves, at a rate that two cores encode, decode and look at. */
+export function videoPlanFor(
+  run: string,
+  video: Partial<VideoPlan> = {},
+  change: Partial<ProducerPlan> = {},
+): ProducerPlan {
+  const card = {
+    width: 1280,
+    height: 720,
+    scene: "moving",
+    resized: null,
+    encoded: false,
+  } as const;
+  return planFor(run, { framesPerSecond: 12, video: { ...card, ...video }, ...change });
 }

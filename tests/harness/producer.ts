@@ -4,10 +4,24 @@ import type { ProducerHud, ProducerInput } from "../../ffi/producer.ts";
 import { ROOT, type TestBox } from "./box.ts";
 import { LineReader } from "./line_reader.ts";
 import type { TestCard } from "./test_card.ts";
+import type { VideoCard } from "./video_card.ts";
+
+/** A moving picture, RGB8 or the producer's own H.264. */
+export interface VideoPlan extends VideoCard {
+  /** Another size, from this frame on. */
+  resized: { fromFrame: number; width: number; height: number } | null;
+  /** Publishes access units; the bar code counts to {@link ENCODED_FRAMES} and begins anew. */
+  encoded: boolean;
+}
+
+/** A multiple of the keyframes' distance. */
+export const ENCODED_FRAMES = 60;
 
 export interface ProducerPlan {
   run: string;
   card: TestCard;
+  /** Published instead of the card. */
+  video: VideoPlan | null;
   framesPerSecond: number;
   /** Asks the gate before every frame, as a worker that can be paused does. */
   gated: boolean;
