@@ -133,9 +133,9 @@ static uint32_t wait_ms(const turn *turn) {
   return ms < LOOK_MS ? (uint32_t)ms : LOOK_MS;
 }
 
-/* What ends the run is told after a turn that took its last frame. */
+/* That nothing more will be published is told after a turn that took the last frame, and what follows it after it. */
 typedef struct ends {
-  tele_hub_event events[EVENTS_MAX];
+  tele_hub_event events[EVENTS_MAX]; /* each kind comes once at most */
   int events_count;
 } ends;
 
@@ -147,19 +147,26 @@ static void tell_ends(tele_stream *stream, ends *ends) {
   ends->events_count = 0;
 }
 
-static void wait_for_news(tele_stream *stream, const turn *turn, ends *ends) {
-  if (turn->armed) {
+/* Also where there is more to be done at once, without waiting then: a run that is faster than its encoder has a lease
+ * and an end too. */
+static void wait_for_news(tele_stream *stream, const turn *turn, bool more, ends *ends) {
+  if (turn->armed && !more) {
     tele_hub_arm(stream->own_hub, 0, turn->after, turn->not_before_ns);
   } else {
     tele_hub_disarm(stream->own_hub, 0);
   }
   tele_hub_event events[EVENTS_MAX];
-  int events_count = tele_hub_next(stream->own_hub, wait_ms(turn), events, EVENTS_MAX);
+  int events_count = tele_hub_next(stream->own_hub, more ? 0 : wait_ms(turn), events, EVENTS_MAX);
   for (int i = 0; i < events_count; i++) {
-    if (events[i].kind == TELE_HUB_FRAME) continue;
-    if (events[i].kind == TELE_HUB_FAULT) stream->faulted = true;
-    if (events[i].kind == TELE_HUB_CLOSED || events[i].kind == TELE_HUB_DEAD) stream->ending = true;
-    ends->events[ends->events_count++] = events[i];
+    const tele_hub_event *event = &events[i];
+    if (event->kind == TELE_HUB_FRAME) continue;
+    if (event->kind == TELE_HUB_FAULT) stream->faulted = true;
+    if (event->kind == TELE_HUB_CLOSED || event->kind == TELE_HUB_DEAD) stream->ending = true;
+    if (stream->ending) {
+      ends->events[ends->events_count++] = *event;
+    } else {
+      hub_source_post(stream->hub, &stream->source, event->kind, event->head, event->detail);
+    }
   }
 }
 
@@ -171,10 +178,9 @@ void *stream_run(void *argument) {
     bool more =
         look_at_run(stream, &turn) && (stream->content == CONTENT_UNITS ? stream_take_units_turn(stream, &turn)
                                                                         : stream_take_frames_turn(stream, &turn));
-    if (more) continue;
-    tell_ends(stream, &ends);
+    if (!more) tell_ends(stream, &ends);
     close_idle(stream, &turn);
-    wait_for_news(stream, &turn, &ends);
+    wait_for_news(stream, &turn, more, &ends);
   }
   return NULL;
 }

@@ -234,18 +234,22 @@ static int accept_config(encoder *encoder, const encoder_config *config) {
 }
 static void free_encoder(encoder *encoder) { free(encoder); }
 
-/* Puts an encoder that fails in the place of the stream's own, which sleeps meanwhile. */
-static void break_encoder(world *world, tele_encoder_kind kind) {
-  static encoder_backend broken;
-  broken = (encoder_backend){
-      .kind = kind, .name = "broken", .encode = fail_to_encode, .reconfigure = accept_config, .close = free_encoder};
+/* Puts another encoder in the place of the stream's own, which sleeps meanwhile. */
+static void replace_encoder(world *world, const encoder_backend *backend) {
   tele_stream_settings none = {.outputs = 0};
   CHECK_EQ(tele_stream_set(world->stream, &none), 0);
   expect_silence(world, 50);
   stream_output *output = &world->stream->outputs[OUTPUT_H264];
   output_close_encoder(output);
   output->encoder = calloc(1, sizeof *output->encoder);
-  *output->encoder = (encoder){.backend = &broken, .name = "Broken 1.0"};
+  *output->encoder = (encoder){.backend = backend, .name = "Broken 1.0"};
+}
+
+static void break_encoder(world *world, tele_encoder_kind kind) {
+  static encoder_backend broken;
+  broken = (encoder_backend){
+      .kind = kind, .name = "broken", .encode = fail_to_encode, .reconfigure = accept_config, .close = free_encoder};
+  replace_encoder(world, &broken);
 }
 
 static void the_next_encoder_goes_on_where_one_failed(void) {
@@ -294,11 +298,70 @@ static void a_forced_encoder_that_fails_leaves_none(void) {
   close_world(&world);
 }
 
+/* ---- Encoders that are slow ------------------------------------------------------------------- */
+
+static int encode_slowly(encoder *encoder, const encoder_picture *picture, bool keyframe, access_unit *unit) {
+  (void)encoder, (void)picture, (void)keyframe;
+  static const uint8_t byte = 0;
+  usleep(3000);
+  *unit = (access_unit){.bytes = &byte, .bytes_count = 1, .keyframe = true};
+  return 0;
+}
+
+static void publish_fast(void *argument) {
+  gate *gates = argument;
+  world world = {.producer = open_producer(CARD_BYTES_MAX, 32), .pixels = malloc(CARD_BYTES_MAX)};
+  card card = unit_card(80);
+  publish_card(&world, &card);
+  gate_open(&gates[0]);
+  gate_pass(&gates[1]);
+  for (;; usleep(200)) publish_card(&world, &card);
+}
+
+static uint64_t lease_end(const world *world) {
+  return atomic_load_explicit(&world->reader->segment->controller_until_ns, memory_order_relaxed);
+}
+
+/* Its thread never has to wait for a frame: the lease and the looking after the run go on all the same. */
+static void a_run_faster_than_its_encoder_is_looked_after(void) {
+  static const encoder_backend slow = {.kind = TELE_ENCODER_OPENH264,
+                                       .name = "slow",
+                                       .encode = encode_slowly,
+                                       .reconfigure = accept_config,
+                                       .close = free_encoder};
+  gate gates[2] = {gate_make(), gate_make()}; /* published once; to go on */
+  pid_t pid = start_child(publish_fast, gates);
+  gate_pass(&gates[0]);
+  world world;
+  join_world(&world);
+  uint64_t first_lease_end = lease_end(&world);
+  open_stream(&world, &H264);
+  expect_packet(&world);
+  replace_encoder(&world, &slow);
+  CHECK_EQ(tele_stream_set(world.stream, &H264), 0);
+  gate_open(&gates[1]);
+  CHECK_EQ(unlink(test_segment_path()), 0);
+  tele_producer *successor = open_producer(200, 4);
+  bool replaced = false;
+  while (!replaced || lease_end(&world) < first_lease_end + NS_PER_S) {
+    tele_hub_event event;
+    CHECK(lease_end(&world) > tele_clock_mono_ns());
+    CHECK_EQ(tele_hub_next(world.hub, 1000, &event, 1), 1);
+    replaced = replaced || event.kind == TELE_HUB_REPLACED;
+    while (take_packet(&world) != NULL) {
+    }
+  }
+  close_world(&world);
+  kill_child(pid);
+  tele_producer_close(successor);
+}
+
 static const test tests[] = {
     {"a killed producer is told once", a_killed_producer_is_told_once},
     {"a closed run is told after its last packet", a_closed_run_is_told_after_its_last_packet},
     {"a truncated run is told once and harms nobody", a_truncated_run_is_told_once_and_harms_nobody},
     {"a run truncated while it is encoded harms nobody", a_run_truncated_while_it_is_encoded_harms_nobody},
+    {"a run faster than its encoder is looked after", a_run_faster_than_its_encoder_is_looked_after},
     {"a run that another controls is polled", a_run_that_another_controls_is_polled},
     {"an output that nobody wants has no encoder", an_output_that_nobody_wants_has_no_encoder},
     {"a slot that lies is a fault", a_slot_that_lies_is_a_fault},
