@@ -104,6 +104,12 @@ function StageTable({ latency }: { latency: LatencySummary | null }) {
           <td data-hud="latency-display-p50">{formatMs(latency?.display?.p50Ms)}</td>
           <td data-hud="latency-display-p99">{formatMs(latency?.display?.p99Ms)}</td>
         </tr>
+        <tr title="The worker stamped the frame → the display's next frame begins">
+          <th scope="row">Displayed</th>
+          <td />
+          <td data-hud="latency-displayed-p50">{formatMs(latency?.displayed?.p50Ms)}</td>
+          <td data-hud="latency-displayed-p99">{formatMs(latency?.displayed?.p99Ms)}</td>
+        </tr>
       </tbody>
     </table>
   );

@@ -47,10 +47,15 @@ export class RunModel {
     this.run = run;
     const preferences = readPreferences();
     this.hudVisible.value = preferences.hudVisible;
-    // How the frames come depends on the run and on the way to it, so that only the address remembers a lane.
-    const lane = forcedByAddress(location.search).lane ?? "auto";
-    const { latencyMs, phaseLock } = preferences;
-    this.stream.value = { ...this.stream.value, lane, latencyMs, phaseLock };
+    const forced = forcedByAddress(location.search);
+    this.stream.value = {
+      ...this.stream.value,
+      // These depend on the run and on the way to it, so that only the address remembers them.
+      lane: forced.lane ?? "auto",
+      fpsMax: forced.fpsMax ?? 0,
+      latencyMs: preferences.latencyMs,
+      phaseLock: forced.phaseLock ?? preferences.phaseLock,
+    };
     this.overlay.value = {
       visible: preferences.overlayVisible,
       opacity: preferences.overlayOpacity,
@@ -61,8 +66,10 @@ export class RunModel {
   setStream(change: Partial<StreamSettings>): void {
     this.stream.value = { ...this.stream.value, ...change };
     this.client.setStream(this.stream.value);
-    const { latencyMs, phaseLock } = this.stream.value;
-    savePreferences({ latencyMs, phaseLock });
+    // Only what was set by hand is remembered, and not what the address forces.
+    const { latencyMs, phaseLock } = change;
+    if (latencyMs !== undefined) savePreferences({ latencyMs });
+    if (phaseLock !== undefined) savePreferences({ phaseLock });
   }
 
   setOverlay(change: Partial<{ visible: boolean; opacity: number }>): void {

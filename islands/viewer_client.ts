@@ -26,17 +26,27 @@ export interface ForcedByAddress {
   transport: TransportKind | null;
   renderer: RendererKind | null;
   lane: LaneKind | null;
+  phaseLock: boolean | null;
+  /** Frames a second at most; 0 = as many as come. */
+  fpsMax: number | null;
 }
 
-/** Reads `?transport=`, `?renderer=` and `?lane=`. */
+/** The server takes no more. */
+const FPS_MAX = 1_000;
+
+/** Reads `?transport=`, `?renderer=`, `?lane=`, `?phase-lock=` and `?fps=`. */
 export function forcedByAddress(search: string): ForcedByAddress {
   const query = new URLSearchParams(search);
   const oneOf = <Name extends string>(value: string | null, names: readonly Name[]) =>
     names.find((name) => name === value) ?? null;
+  const phaseLock = oneOf(query.get("phase-lock"), ["on", "off"] as const);
+  const fps = query.get("fps") ?? "";
   return {
     transport: oneOf(query.get("transport"), ["webtransport", "websocket"] as const),
     renderer: oneOf(query.get("renderer"), ["webgl", "2d"] as const),
     lane: oneOf(query.get("lane"), ["raw", "h264", "jpeg"] as const),
+    phaseLock: phaseLock && phaseLock === "on",
+    fpsMax: /^\d+$/.test(fps) ? Math.min(FPS_MAX, Number(fps)) : null,
   };
 }
 

@@ -28,7 +28,7 @@ export class DisplayLink {
   readonly #lead = new PhaseLead();
   #requested = false;
   #drawnAtMs = -Infinity;
-  /** Called with the next animation frame's moment, and forgotten. */
+  /** Of the newest picture; called with the next animation frame's moment, and forgotten. */
   #onFrame: ((nowMs: number) => void) | null = null;
   #phaseLock = false;
   #said: Display | null = null;
@@ -61,14 +61,15 @@ export class DisplayLink {
 
   /**
    * A frame was drawn; both moments are of the server's clock. `locked`: it was sampled at the display's phase.
-   * `onDisplay` is called when the display's next frame begins.
+   * `onDisplay` is called when the display's next frame begins, if no other picture is drawn until then: the display
+   * shows the last one.
    */
   drawn(
     frame: { sampledAtMs: number; drawnAtMs: number; locked: boolean } | null,
     onDisplay: (nowMs: number) => void,
   ): void {
     this.#drawnAtMs = this.#options.nowMs();
-    this.#onFrame ??= onDisplay;
+    this.#onFrame = onDisplay;
     this.#request();
     if (frame === null) return;
     this.#lead.addFrame(frame.sampledAtMs, frame.drawnAtMs);

@@ -3,13 +3,19 @@
  *
  * The path is cut where clocks are read: the worker stamps the frame, the server's hub sees it, its packet is encoded, the
  * server hands it to the transport, this worker has all of it, the picture is decoded, the drawing calls are done, the
- * display's next frame begins. Raw frames are neither encoded nor decoded: those stages have no samples then.
+ * display's next frame begins. Raw frames are neither encoded nor decoded: those stages have no samples then. Of several
+ * frames that are drawn within one of the display's, it shows the last: only that one's wait is measured.
  */
 
-/** Consecutive parts of the path; `total` is the worker's stamp to drawn, `display` comes after it. */
+/** Consecutive parts of the path. */
 export const LATENCY_STAGES = ["ring", "encode", "server", "wire", "decode", "draw"] as const;
 export type LatencyStage = typeof LATENCY_STAGES[number];
-export type LatencySeriesName = LatencyStage | "total" | "display";
+/**
+ * `total` is the worker's stamp to drawn, of every frame; `display` is drawn to the display's next frame, and `displayed`
+ * the worker's stamp to that, both of the frames that the display shows.
+ */
+const LATENCY_SERIES = [...LATENCY_STAGES, "total", "display", "displayed"] as const;
+export type LatencySeriesName = typeof LATENCY_SERIES[number];
 
 /** Figures of one series over the window, ms. */
 export interface LatencyFigures {
@@ -89,9 +95,14 @@ export class LatencyMeter {
     this.#series.total.add(drawnAtMs - steppedAtMs, nowMs);
   }
 
-  /** Drawn to the beginning of the display's next frame. */
-  addDisplayWait(waitMs: number, nowMs: number): void {
-    this.#series.display.add(waitMs, nowMs);
+  /** The display's frame begins that shows a frame: all ms of the server's clock. */
+  addDisplayed(
+    { steppedAtMs, drawnAtMs }: Pick<FrameMoments, "steppedAtMs" | "drawnAtMs">,
+    displayedAtMs: number,
+    nowMs: number,
+  ): void {
+    this.#series.display.add(displayedAtMs - drawnAtMs, nowMs);
+    this.#series.displayed.add(displayedAtMs - steppedAtMs, nowMs);
   }
 
   reset(): void {
@@ -106,8 +117,7 @@ export class LatencyMeter {
 function everySeries<Value>(
   make: (name: LatencySeriesName) => Value,
 ): Record<LatencySeriesName, Value> {
-  const names: LatencySeriesName[] = [...LATENCY_STAGES, "total", "display"];
-  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<
+  return Object.fromEntries(LATENCY_SERIES.map((name) => [name, make(name)])) as Record<
     LatencySeriesName,
     Value
   >;

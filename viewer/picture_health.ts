@@ -104,7 +104,9 @@ export class PictureHealth implements PictureObserver {
       decodeMs: decodedAtMs && decodedAtMs - receivedAtMs,
     }, drawnAtMs);
     this.#display.drawn(moments, (nowMs) => {
-      this.#picture.latency.addDisplayWait(nowMs - drawnAtMs, nowMs);
+      if (moments === null) return;
+      const displayedAtMs = moments.drawnAtMs + nowMs - drawnAtMs;
+      this.#picture.latency.addDisplayed(moments, displayedAtMs, nowMs);
     });
     const sample = this.#sampler.take(this.#canvas, frame.header.frame, drawnAtMs);
     if (sample !== null) this.#watch.look(sample);

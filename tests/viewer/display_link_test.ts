@@ -103,11 +103,11 @@ Deno.test("display link: phase lock that ends is taken back, more than once and 
   assert.deepEqual(page.said, Array(4).fill({ phaseMs: 0, periodMs: 0, leadMs: 0 }));
 });
 
-Deno.test("display link: a drawn picture learns when the display's next frame begins, once", () => {
+Deno.test("display link: the last picture drawn before the display's next frame learns when it begins, once", () => {
   const page = new Page();
   const begun: number[] = [];
-  page.link.drawn(null, (nowMs) => begun.push(nowMs));
   page.link.drawn(null, (nowMs) => begun.push(-nowMs));
+  page.link.drawn(null, (nowMs) => begun.push(nowMs));
   page.run(2_000);
   assert.deepEqual(begun, [1_004]);
 });

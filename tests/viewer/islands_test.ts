@@ -48,14 +48,18 @@ Deno.test("format: bitrates and the display's rate", () => {
   assert.deepEqual([60.001, 59.9402, 143.98].map(formatHz), ["60 Hz", "59.94 Hz", "143.98 Hz"]);
 });
 
-Deno.test("address: a lane, a transport and a renderer can be forced, anything else is ignored", () => {
-  const nothing = { transport: null, renderer: null, lane: null };
+Deno.test("address: lane, transport, renderer, phase lock and rate can be forced, anything else is ignored", () => {
+  const nothing = { transport: null, renderer: null, lane: null, phaseLock: null, fpsMax: null };
   assert.deepEqual(forcedByAddress(""), nothing);
-  assert.deepEqual(forcedByAddress("?token=abc&lane=av1&renderer="), nothing);
-  assert.deepEqual(forcedByAddress("?lane=jpeg&renderer=2d&transport=websocket"), {
+  const unknown = "?token=abc&lane=av1&renderer=&phase-lock=yes&fps=-1.5";
+  assert.deepEqual(forcedByAddress(unknown), nothing);
+  const all = "?lane=jpeg&renderer=2d&transport=websocket&phase-lock=off&fps=30";
+  assert.deepEqual(forcedByAddress(all), {
     transport: "websocket",
     renderer: "2d",
     lane: "jpeg",
+    phaseLock: false,
+    fpsMax: 30,
   });
 });
 

@@ -39,12 +39,13 @@ const MOMENTS = {
 Deno.test("latency: the stages of an encoded frame add up to its total", () => {
   const meter = new LatencyMeter();
   meter.addFrame(MOMENTS, 0);
-  meter.addDisplayWait(9, 0);
+  meter.addDisplayed(MOMENTS, 117, 0);
   const summary = meter.summary(0);
   const stagesMs = LATENCY_STAGES.map((stage) => summary[stage]!.p50Ms);
   assert.deepEqual(stagesMs, [0.5, 0.75, 0.25, 2.5, 2.5, 1.5]);
   assert.equal(stagesMs.reduce((sum, ms) => sum + ms), summary.total!.p50Ms);
-  assert.deepEqual([summary.total!.p50Ms, summary.display!.p50Ms], [8, 9]);
+  const { total, display, displayed } = summary;
+  assert.deepEqual([total!.p50Ms, display!.p50Ms, displayed!.p50Ms], [8, 9, 17]);
 });
 
 Deno.test("latency: a raw frame is neither encoded nor decoded, and its stages add up as well", () => {
