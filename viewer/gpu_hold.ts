@@ -1,7 +1,7 @@
 /**
  * Keeps pictures until the graphics device has read them. Drawing only queues commands; a fence behind them tells when
- * they are done. Fences are looked at when the next picture is drawn and ten times a second: nothing waits for them, and
- * nothing wakes up for them.
+ * they are done. Fences are looked at when the next picture is to be drawn and ten times a second: nothing blocks on
+ * them, and nothing wakes up for them while no picture waits.
  */
 
 import type { FrameLease } from "./frame_lease.ts";
@@ -19,7 +19,8 @@ const SYNC_GPU_COMMANDS_COMPLETE = 0x9117;
 const TIMEOUT_EXPIRED = 0x911b;
 
 interface HeldPicture {
-  lease: FrameLease;
+  /** null: the commands have a copy of the picture. */
+  lease: FrameLease | null;
   fence: WebGLSync | null;
 }
 
@@ -37,12 +38,18 @@ export class GpuHold {
     return this.#held.length;
   }
 
-  /** Drawing commands that read this picture have just been queued. */
-  hold(lease: FrameLease): void {
+  /** The device has not done with what was drawn. */
+  get isBusy(): boolean {
+    this.poll();
+    return this.#held.length > 0;
+  }
+
+  /** Drawing commands have just been queued, which read this picture; null: which have copied it. */
+  hold(lease: FrameLease | null): void {
     const fence = this.#gl.fenceSync(SYNC_GPU_COMMANDS_COMPLETE, 0);
     const again = this.#held.findIndex((held) => held.lease === lease);
     if (again >= 0) this.#gl.deleteSync(this.#held.splice(again, 1)[0]!.fence);
-    else lease.take("renderer");
+    else lease?.take("renderer");
     this.#held.push({ lease, fence });
     this.poll();
     if (this.#held.length <= HELD_MAX) return;
@@ -68,6 +75,6 @@ export class GpuHold {
   #letGo(): void {
     const { lease, fence } = this.#held.shift()!;
     this.#gl.deleteSync(fence);
-    lease.release("renderer");
+    lease?.release("renderer");
   }
 }

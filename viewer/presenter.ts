@@ -7,7 +7,10 @@
  * comes; the server keeps few on their way.
  *
  * With a latency: each frame is drawn when it is so old, by the server's clock, so that motion is as even as it was in
- * the run. Frames wait in order of that time, and one timer wakes for the first.
+ * the run. One timer wakes for the first of those that wait.
+ *
+ * Either way no picture is handed to a graphics device that still works at the one before: a slow device would get a
+ * queue of pictures, each older than the one before. What is due waits for it as it waits for a worker that is busy.
  */
 
 import type { FrameHeader } from "../proto/wire.ts";
@@ -27,6 +30,10 @@ const HOLD_MS_MAX = 20;
  * before its time, so that a long latency becomes one that fits, and counted.
  */
 const WAITING_MAX = 24;
+/** How often a busy device is asked again: nothing tells that it is done. */
+const DEVICE_POLL_MS = 2;
+/** Longer no picture waits for it: one that does not answer must not stop the pictures. */
+const DEVICE_MS_MAX = 250;
 
 export interface PresenterOptions {
   /** The page's clock, ms. */
@@ -60,7 +67,7 @@ export class Presenter {
   readonly #options: PresenterOptions;
   readonly #turn = new MessageChannel();
   readonly #renderer: Renderer;
-  /** In the order in which they are due. */
+  /** In the order in which they came, which is that of their times. */
   #waiting: WaitingFrame[] = [];
   #callOff: (() => void) | null = null;
   #shown: DecodedFrame | null = null;
@@ -157,7 +164,9 @@ export class Presenter {
 
   #dueAtMs({ tMonoNs }: FrameHeader): number {
     if (this.#latencyMs === 0) return -Infinity;
-    return this.#options.pageMsAt(Number(tMonoNs) / 1e6 + this.#latencyMs) ?? -Infinity;
+    const dueAtMs = this.#options.pageMsAt(Number(tMonoNs) / 1e6 + this.#latencyMs) ?? -Infinity;
+    // A stamp that is ahead of the clock is of another clock.
+    return Math.min(dueAtMs, this.#options.nowMs() + this.#latencyMs);
   }
 
   #waitForFirst(frameDone: number): void {
@@ -169,10 +178,12 @@ export class Presenter {
     this.#wake();
   }
 
-  /** A new producer's clock may bring a frame that is due before those that wait. */
+  /** The clock's offset may have been corrected, or be another producer's: no frame is due after one that came later. */
   #enqueue(entry: WaitingFrame): void {
-    const later = this.#waiting.findIndex((waiting) => waiting.dueAtMs > entry.dueAtMs);
-    this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, entry);
+    for (const waiting of this.#waiting) {
+      waiting.dueAtMs = Math.min(waiting.dueAtMs, entry.dueAtMs);
+    }
+    this.#waiting.push(entry);
   }
 
   /** Sets the one timer to when something is to be drawn; none while no frame waits. */
@@ -195,12 +206,22 @@ export class Presenter {
   /** Draws what is due: the newest of it, or all of it where every frame counts. */
   #drawDue(): void {
     this.#holdUntilMs = -Infinity;
+    if (this.#deviceIsBusy()) {
+      this.#holdUntilMs = this.#options.nowMs() + DEVICE_POLL_MS;
+      return this.#wake();
+    }
     const due = this.#takeDue();
     due.forEach((waiting, index) => {
       if (this.stayLive && index < due.length - 1) this.#replace(waiting);
       else this.#show(waiting);
     });
     this.#wake();
+  }
+
+  /** Where every frame counts, those that wait for the device are bounded too. */
+  #deviceIsBusy(): boolean {
+    return this.#waiting.length > 0 && this.#waiting.length <= WAITING_MAX &&
+      this.#options.nowMs() - this.#drawEndedAtMs < DEVICE_MS_MAX && this.#renderer.isBusy;
   }
 
   #replace({ frame }: WaitingFrame): void {

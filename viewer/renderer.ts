@@ -17,6 +17,8 @@ export interface Renderer {
   draw(frame: DecodedFrame, overlay: OverlaySettings): void;
   /** Lets go of frames that are not read any more; to be called about ten times a second. */
   tick(): void;
+  /** The device still works at what was drawn: another picture would queue up behind it, and grow old. */
+  readonly isBusy: boolean;
   /** Reads the drawn picture back: RGBA rows from the top. Null while the context is lost. */
   readPixels(): Uint8Array<ArrayBuffer> | null;
   /** True while the graphics context is lost: nothing can be drawn. */

@@ -10,6 +10,8 @@ import type { OverlaySettings, Renderer } from "./renderer.ts";
 
 export class Renderer2d implements Renderer {
   readonly kind = "2d";
+  /** The processor has drawn when a call returns. */
+  readonly isBusy = false;
   readonly #canvas: OffscreenCanvas;
   readonly #context: OffscreenCanvasRenderingContext2D;
   readonly #colours = new Uint32Array(heatColours().buffer);

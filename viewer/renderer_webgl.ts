@@ -91,9 +91,13 @@ export class RendererWebGl implements Renderer {
     });
     twgl.drawBufferInfo(gl, triangle);
     // A raw payload was copied by its upload.
-    if (!isRaw) this.#hold.hold(frame.lease);
+    this.#hold.hold(isRaw ? null : frame.lease);
     // The worker's next task may be far away: hand the commands to the GPU now.
     gl.flush();
+  }
+
+  get isBusy(): boolean {
+    return this.#hold.isBusy;
   }
 
   tick(): void {

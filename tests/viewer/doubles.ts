@@ -251,6 +251,8 @@ export class RendererDouble implements Renderer {
   readonly hold = new GpuHold(this.gl);
   readonly drawn: number[] = [];
   contextLost = false;
+  /** Pictures wait until the device has done with the one before. */
+  deviceIsSlow = false;
   /** Message of the error with which the next draws fail. */
   failure: string | null = null;
 
@@ -258,6 +260,10 @@ export class RendererDouble implements Renderer {
     if (this.failure !== null) throw new Error(this.failure);
     this.drawn.push(header.frame);
     this.hold.hold(lease);
+  }
+
+  get isBusy(): boolean {
+    return this.deviceIsSlow && this.hold.isBusy;
   }
 
   tick(): void {

@@ -44,6 +44,19 @@ Deno.test("gpu hold: a picture that is drawn again is held once, until its last 
   assert.deepEqual([leases.live, gl.open.size], [0, 0]);
 });
 
+Deno.test("gpu hold: the device is busy until it has passed the last fence, of a copied picture too", () => {
+  const { gl, hold, draw } = setUp();
+  assert.equal(hold.isBusy, false);
+  draw();
+  gl.pass();
+  hold.hold(null);
+  assert.equal(hold.isBusy, true);
+  hold.hold(null);
+  assert.deepEqual([hold.isBusy, gl.open.size], [true, 1]);
+  gl.pass();
+  assert.deepEqual([hold.isBusy, gl.open.size], [false, 0]);
+});
+
 Deno.test("gpu hold: a device that hangs holds four pictures at most", () => {
   const { gl, hold, leases, draw } = setUp();
   for (let drawn = 0; drawn < 100; drawn++) draw();

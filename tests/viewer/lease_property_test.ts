@@ -73,11 +73,12 @@ async function play(seed: number): Promise<{ shown: number; happened: Record<str
   let epoch = 0;
   const epochs = new Map<bigint, number>();
   let stayLive = true;
+  let offsetMs = 0;
 
   const presenter = new Presenter(renderer, {
     nowMs: tools.nowMs,
     wakeAfter: timer.wakeAfter,
-    pageMsAt: (serverMs) => serverMs,
+    pageMsAt: (serverMs) => serverMs - offsetMs,
     moreComing: () => mux.active!.framesPending > 0,
     onDrawn({ header }) {
       const now = { frame: header.frame, epoch: epochs.get(header.tMonoNs)! };
@@ -131,6 +132,8 @@ async function play(seed: number): Promise<{ shown: number; happened: Record<str
     },
     latency: () => presenter.latencyMs = [0, 0, 40, 500][below(4)]!,
     stayLive: () => presenter.stayLive = stayLive = !stayLive,
+    clockSetRight: () => offsetMs = below(100),
+    slowDevice: () => renderer.deviceIsSlow = !renderer.deviceIsSlow,
     drawError: () => renderer.failure = "by chance",
     save: () => void presenter.readShown(chance(0.5)),
   };

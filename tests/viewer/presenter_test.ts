@@ -12,12 +12,13 @@ function setUp() {
   const errors: string[] = [];
   const renderer = new RendererDouble();
   const clock = { nowMs: 0 };
+  const server = { offsetMs: OFFSET_MS };
   const decoder = { framesPending: 0 };
   const timer = new TimerDouble(clock);
   const presenter = new Presenter(renderer, {
     nowMs: () => clock.nowMs,
     wakeAfter: timer.wakeAfter,
-    pageMsAt: (serverMs) => serverMs - OFFSET_MS,
+    pageMsAt: (serverMs) => serverMs - server.offsetMs,
     moreComing: () => decoder.framesPending > 0,
     onDrawn() {},
     onDone: (frame) => done.push(frame),
@@ -45,6 +46,7 @@ function setUp() {
     renderer,
     presenter,
     clock,
+    server,
     decoder,
     timer,
     present,
@@ -211,6 +213,74 @@ Deno.test("presenter: frames that wait are bounded; too long a latency becomes o
   assert.deepEqual(drawn, Array.from({ length: 76 }, (_, index) => index + 1));
   assert.deepEqual([presenter.framesHurried, presenter.framesWaiting], [76, 24]);
   assert.ok(leases.live <= 26, `${leases.live} pictures are held`);
+  end();
+});
+
+Deno.test("presenter: a clock that is set right does not let a newer frame overtake those that wait", () => {
+  const { drawn, presenter, server, timer, presentStamped, end } = setUp();
+  presenter.latencyMs = 100;
+  presentStamped(1, 0);
+  presentStamped(2, 4);
+  timer.advanceTo(8);
+  server.offsetMs += 30;
+  presentStamped(3, 8);
+  presentStamped(4, 12);
+  timer.advanceTo(77);
+  assert.deepEqual(drawn, []);
+  timer.advanceTo(200);
+  // All three are due when the third is, and the newest of them is drawn.
+  assert.deepEqual([drawn, presenter.framesReplaced], [[3, 4], 2]);
+  end();
+});
+
+Deno.test("presenter: a stamp of the future does not make a frame wait for longer than the latency", () => {
+  const { drawn, presenter, timer, presentStamped, end } = setUp();
+  presenter.latencyMs = 100;
+  presentStamped(1, 3_600_000);
+  timer.advanceTo(100);
+  assert.deepEqual(drawn, [1]);
+  end();
+});
+
+Deno.test("presenter: frames wait for a device that is busy, the newest wins, and nothing wakes without one", async () => {
+  const { drawn, done, leases, renderer, timer, present, end } = setUp();
+  renderer.deviceIsSlow = true;
+  present({ frame: 1 });
+  assert.equal(timer.atMs, null);
+  for (const frame of [2, 3, 4]) {
+    timer.advanceTo(timer.clock.nowMs + PERIOD_MS);
+    present({ frame });
+  }
+  await turn();
+  assert.deepEqual([drawn, done, leases.live], [[1], [1], 2]);
+  renderer.gl.pass();
+  timer.advanceTo(timer.clock.nowMs + 2);
+  assert.deepEqual([drawn, done, timer.atMs], [[1, 4], [1, 4], null]);
+  end();
+});
+
+Deno.test("presenter: not live, frames that waited for the device are all drawn, and a bounded number waits", () => {
+  const { drawn, leases, renderer, presenter, timer, present, end } = setUp();
+  renderer.deviceIsSlow = true;
+  presenter.stayLive = false;
+  for (let frame = 1; frame <= 40; frame++) present({ frame });
+  assert.ok(leases.live <= 30, `${leases.live} pictures are held`);
+  renderer.gl.pass();
+  timer.advanceTo(2);
+  assert.deepEqual(drawn, Array.from({ length: 40 }, (_, index) => index + 1));
+  end();
+});
+
+Deno.test("presenter: a device that never answers does not stop the pictures", async () => {
+  const { drawn, renderer, timer, present, end } = setUp();
+  renderer.deviceIsSlow = true;
+  present({ frame: 1 });
+  present({ frame: 2 });
+  await turn();
+  timer.advanceTo(249);
+  assert.deepEqual(drawn, [1]);
+  timer.advanceTo(252);
+  assert.deepEqual(drawn, [1, 2]);
   end();
 });
 
