@@ -109,7 +109,8 @@ static bool look_at_run(tele_stream *stream, turn *turn) {
   if (stream->faulted || turn->wanted == 0) return false;
   int result = tele_reader_begin(stream->reader, 0, TELE_READ_NEWEST, &turn->newest, &payload);
   if (result < 0) stream_fault(stream, result);
-  if (result == 0) turn_arm(turn, 0, 0);
+  /* Not after 0: of a head that goes back nothing is read until it is where it was. */
+  if (result == 0) turn_arm(turn, stream->reader->head_seen, 0);
   if (result != 1) return false;
   run_content content = content_of(turn->newest.format);
   if (content != stream->content) change_content(stream, content);

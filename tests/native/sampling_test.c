@@ -38,6 +38,28 @@ static void turns_wait_for_the_interval(void) {
   CHECK_EQ(sampler_due_ns(&sampled, &grid, 1040), 1330);
 }
 
+/* Times that nobody means end beyond all clocks, and not before now. */
+static void what_never_comes_is_not_due(void) {
+  sampler sampled = {.frame = 1, .at_ns = 1030};
+  tele_stream_settings settings = {.interval_min_ns = UINT64_MAX};
+  CHECK(sampler_due_ns(&sampled, &settings, 1031) == UINT64_MAX);
+  settings = (tele_stream_settings){.interval_min_ns = UINT64_MAX - 2000, .phase_ns = 30, .period_ns = 100000};
+  CHECK(sampler_due_ns(&sampled, &settings, 1031) == UINT64_MAX);
+  settings = (tele_stream_settings){.period_ns = UINT64_MAX};
+  CHECK(sampler_due_ns(&sampled, &settings, 1031) == UINT64_MAX);
+  settings = (tele_stream_settings){.phase_ns = UINT64_MAX, .period_ns = 1};
+  CHECK_EQ(sampler_due_ns(&sampled, &settings, 1031), 1031);
+}
+
+/* A grid may begin in the future: it reaches back to now all the same. */
+static void a_grid_begins_at_its_phase(void) {
+  tele_stream_settings grid = {.phase_ns = 5000, .period_ns = 10000};
+  sampler sampled = {.frame = 1, .at_ns = 1030};
+  CHECK_EQ(sampler_due_ns(&sampled, &grid, 1031), 5000);
+  grid.phase_ns = 105000;
+  CHECK_EQ(sampler_due_ns(&sampled, &grid, 1031), 5000);
+}
+
 static void every_nth_frame_counts_from_the_last_one(void) {
   sampler sampled = {.frame = 7, .at_ns = 1};
   CHECK_EQ(sampler_after(&sampled, &(tele_stream_settings){.every_nth = 0}), 7);
@@ -51,6 +73,8 @@ static const test tests[] = {
     {"without a grid the interval decides", without_a_grid_the_interval_decides},
     {"each turn takes one frame", each_turn_takes_one_frame},
     {"turns wait for the interval", turns_wait_for_the_interval},
+    {"what never comes is not due", what_never_comes_is_not_due},
+    {"a grid begins at its phase", a_grid_begins_at_its_phase},
     {"every nth frame counts from the last one", every_nth_frame_counts_from_the_last_one},
 };
 SUITE(sampling, tests);

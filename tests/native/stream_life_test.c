@@ -129,6 +129,33 @@ static void a_slot_that_lies_is_a_fault(void) {
   close_world(&world);
 }
 
+static void write_head(const world *world, uint64_t head) {
+  atomic_store_explicit(&world->reader->segment->head, head, memory_order_release);
+}
+
+/* Nor looked at again and again until head is where it was. */
+static void a_head_that_goes_back_is_no_frame(void) {
+  world world;
+  open_world(&world, 4);
+  open_stream(&world, &JPEG);
+  card card = unit_card(80);
+  for (int i = 0; i < 3; i++) {
+    publish_card(&world, &card);
+    expect_packet(&world);
+  }
+  write_head(&world, 1);
+  CHECK_EQ(tele_stream_request_keyframe(world.stream, TELE_OUTPUT_JPEG), 0);
+  uint64_t reads_before, reads, retries;
+  tele_reader_counters(world.reader, &reads_before, &retries);
+  expect_silence(&world, 100);
+  tele_reader_counters(world.reader, &reads, &retries);
+  CHECK(reads - reads_before < 10);
+  write_head(&world, 3);
+  publish_card(&world, &card);
+  CHECK_EQ(expect_packet(&world)->slot.frame, 4);
+  close_world(&world);
+}
+
 /* ---- Without a controller, without viewers ---------------------------------------------------- */
 
 static void a_run_that_another_controls_is_polled(void) {
@@ -365,6 +392,7 @@ static const test tests[] = {
     {"a run that another controls is polled", a_run_that_another_controls_is_polled},
     {"an output that nobody wants has no encoder", an_output_that_nobody_wants_has_no_encoder},
     {"a slot that lies is a fault", a_slot_that_lies_is_a_fault},
+    {"a head that goes back is no frame", a_head_that_goes_back_is_no_frame},
     {"closing at any moment", closing_at_any_moment},
     {"four streams at once", four_streams_at_once},
     {"the next encoder goes on where one failed", the_next_encoder_goes_on_where_one_failed},
