@@ -38,9 +38,14 @@ uint32_t coded_bytes(const tele_slot_header *header) {
   return header->overlay_bytes > 0 ? header->overlay_offset : header->bytes;
 }
 
-uint64_t access_chain_awaits(const access_chain *chain) {
-  return chain->whole || chain->after > chain->searched ? chain->after : chain->searched;
+/* The newest frame that need not be looked at in search of a keyframe. */
+static uint64_t known_up_to(const access_chain *chain) {
+  return chain->after > chain->searched ? chain->after : chain->searched;
 }
+
+uint64_t access_chain_awaits(const access_chain *chain) { return chain->whole ? chain->after : known_up_to(chain); }
+
+void access_chain_break(access_chain *chain) { chain->whole = false; }
 
 void access_chain_ask(access_chain *chain, tele_reader *reader) {
   uint64_t now_ns = clock_mono_ns();
@@ -81,7 +86,7 @@ static void go_to(access_chain *chain, uint64_t keyframe) {
 static void catch_up(access_chain *chain, tele_reader *reader) {
   uint64_t head = atomic_load_explicit(&reader->segment->head, memory_order_acquire);
   if (head <= chain->after + UNITS_BEHIND_MAX) return;
-  uint64_t keyframe = newest_keyframe(reader, chain->after, &head);
+  uint64_t keyframe = newest_keyframe(reader, known_up_to(chain), &chain->searched);
   if (keyframe != 0) {
     go_to(chain, keyframe);
   } else {
@@ -90,7 +95,7 @@ static void catch_up(access_chain *chain, tele_reader *reader) {
 }
 
 static int find_start(access_chain *chain, tele_reader *reader) {
-  uint64_t keyframe = newest_keyframe(reader, access_chain_awaits(chain), &chain->searched);
+  uint64_t keyframe = newest_keyframe(reader, known_up_to(chain), &chain->searched);
   int fault = reader_fault(reader);
   if (fault < 0) return fault;
   if (keyframe == 0) {

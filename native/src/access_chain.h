@@ -33,6 +33,9 @@ int access_chain_next(access_chain *chain, tele_reader *reader, frame_copy *unit
 /* A frame newer than this may bring the next unit. */
 uint64_t access_chain_awaits(const access_chain *chain);
 
+/* The unit given out last could not be decoded: nothing is given out before the next keyframe, which is asked for. */
+void access_chain_break(access_chain *chain);
+
 /* Asks the producer for a keyframe, unless it was asked just now. */
 void access_chain_ask(access_chain *chain, tele_reader *reader);
 

@@ -75,6 +75,8 @@ static int decode_unit(tele_stream *stream, uint64_t sampled_ns) {
   pthread_mutex_lock(&stream->mutex);
   stream->status.decode_ns += clock_mono_ns() - begin_ns;
   pthread_mutex_unlock(&stream->mutex);
+  /* Once for each break: a run that the decoder cannot read at all is not asked for ever. */
+  if (result == 0 && stream->picture.width != 0) access_chain_break(&stream->decoded);
   /* The planes of the one before are gone. */
   stream->picture = (encoder_picture){.width = 0};
   stream->picture_fresh = result == 1;
