@@ -13,6 +13,9 @@
 /* Rows begin at multiples of this: what the encoders' vector code likes best. */
 #define ROW_ALIGNMENT 64u
 
+/* No encoder takes as many, and libyuv counts those of a plane in an int. 2^28: 16384 x 16384. */
+#define PIXELS_MAX (1u << 28)
+
 struct converter {
   uint8_t *planes;     /* Y, U and V behind one another */
   uint64_t bytes;      /* of planes */
@@ -139,6 +142,10 @@ int converter_run(converter *converter, const tele_slot_header *header, const vo
   if (!picture_fits(header)) {
     return error_set(EINVAL, "cannot convert a frame to I420: %u x %u with stride %u does not fit its %u bytes",
                      header->width, header->height, header->stride, header->bytes);
+  }
+  if ((uint64_t)header->width * header->height > PIXELS_MAX) {
+    return error_set(EINVAL, "cannot convert a frame to I420: %u x %u are more than %u pixels", header->width,
+                     header->height, PIXELS_MAX);
   }
   int result = make_room(converter, header, picture);
   if (result < 0) return result;

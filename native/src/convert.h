@@ -11,7 +11,8 @@ typedef struct converter converter;
 int converter_open(converter **made);
 
 /* Converts the picture of a raw frame. `pixels` may be overwritten meanwhile (a slot of the ring): what comes out then
- * is for the bin, and nothing else happens. -EINVAL for a header that contradicts itself, -ENOTSUP for 16 and 17. */
+ * is for the bin, and nothing else happens. -EINVAL for a header that contradicts itself or has more than 2^28 pixels,
+ * -ENOTSUP for 16 and 17. */
 int converter_run(converter *converter, const tele_slot_header *header, const void *pixels, encoder_picture *picture);
 
 /* NULL is fine. */

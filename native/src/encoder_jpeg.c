@@ -83,12 +83,14 @@ static int encode(encoder *base, const encoder_picture *picture, bool keyframe, 
   uint64_t bytes;
   result = compress(encoder, picture, &bytes);
   if (result == -ENOBUFS) {
-    uint8_t *larger = realloc(encoder->jpeg, bytes);
+    /* Half as much again: a picture that does not fit is compressed twice, and the next may be a little larger. */
+    uint64_t bytes_max = bytes + bytes / 2;
+    uint8_t *larger = realloc(encoder->jpeg, bytes_max);
     if (larger == NULL) {
-      return error_set(ENOMEM, "cannot encode JPEG: no memory for %llu bytes", (unsigned long long)bytes);
+      return error_set(ENOMEM, "cannot encode JPEG: no memory for %llu bytes", (unsigned long long)bytes_max);
     }
     encoder->jpeg = larger;
-    encoder->jpeg_bytes_max = bytes;
+    encoder->jpeg_bytes_max = bytes_max;
     result = compress(encoder, picture, &bytes);
   }
   *out = (access_unit){.bytes = encoder->jpeg, .bytes_count = bytes, .keyframe = true};

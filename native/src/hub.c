@@ -99,8 +99,10 @@ int tele_hub_next(tele_hub *hub, uint32_t timeout_ms, tele_hub_event *events, ui
 
 /* ---- Changes from other threads ---------------------------------------------------------------- */
 
-void hub_wake_sleeper(tele_hub *hub) {
-  if (hub->sleeping) eventfd_write(hub->wake_fd, 1);
+void hub_unlock_and_wake(tele_hub *hub) {
+  bool sleeping = hub->sleeping;
+  pthread_mutex_unlock(&hub->mutex);
+  if (sleeping) eventfd_write(hub->wake_fd, 1);
 }
 
 int tele_hub_create(tele_hub **hub) {
@@ -137,9 +139,8 @@ int tele_hub_add(tele_hub *hub, uint64_t stream_id, tele_reader *reader, tele_co
   if (result == 0) {
     made->next = hub->streams;
     hub->streams = made;
-    hub_wake_sleeper(hub);
   }
-  pthread_mutex_unlock(&hub->mutex);
+  hub_unlock_and_wake(hub);
   if (result < 0) free(made);
   return result;
 }
@@ -166,9 +167,8 @@ int tele_hub_arm(tele_hub *hub, uint64_t stream_id, uint64_t after, uint64_t not
     stream->armed = true;
     stream->after = after;
     stream->not_before_ns = not_before_ns;
-    hub_wake_sleeper(hub);
   }
-  pthread_mutex_unlock(&hub->mutex);
+  hub_unlock_and_wake(hub);
   return stream == NULL ? refuse_id(stream_id) : 0;
 }
 
@@ -186,8 +186,7 @@ int tele_hub_disarm(tele_hub *hub, uint64_t stream_id) {
 int tele_hub_wake(tele_hub *hub) {
   pthread_mutex_lock(&hub->mutex);
   hub->wake_requested = true;
-  hub_wake_sleeper(hub);
-  pthread_mutex_unlock(&hub->mutex);
+  hub_unlock_and_wake(hub);
   return 0;
 }
 

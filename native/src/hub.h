@@ -81,8 +81,9 @@ void hub_source_look_at(hub_source *source, harvest *harvest);
 
 /* ---- Parts of hub.c, with the mutex held ---------------------------------------------------------- */
 
-/* Makes a sleeping tele_hub_next() look again. */
-void hub_wake_sleeper(tele_hub *hub);
+/* Releases the mutex and makes a sleeping tele_hub_next() look again: in this order, since the first thing it needs is
+ * the mutex. */
+void hub_unlock_and_wake(tele_hub *hub);
 
 /* Whether a stream or a source has this id. */
 bool hub_knows(const tele_hub *hub, uint64_t id);

@@ -37,9 +37,8 @@ void hub_source_post(tele_hub *hub, hub_source *source, tele_hub_event_kind kind
     source->told[kind].detail = detail;
     source->pending |= bit;
     source->reported |= bit;
-    hub_wake_sleeper(hub);
   }
-  pthread_mutex_unlock(&hub->mutex);
+  hub_unlock_and_wake(hub);
 }
 
 /* What ends a run comes after its last packet. */

@@ -163,9 +163,22 @@ static void what_contradicts_itself_is_refused(void) {
   converter_close(NULL);
 }
 
+/* A segment with holes may announce what no machine has memory for; not a byte of it is looked at. */
+static void what_is_too_large_is_refused(void) {
+  tele_slot_header header = {
+      .width = 50048, .height = 50048, .format = TELE_FORMAT_I420, .stride = 50048, .bytes = 50048u * 50048u / 2 * 3};
+  encoder_picture picture;
+  converter *converter;
+  CHECK_EQ(converter_open(&converter), 0);
+  CHECK_EQ(converter_run(converter, &header, NULL, &picture), -EINVAL);
+  CHECK_MESSAGE("50048 x 50048 are more than");
+  converter_close(converter);
+}
+
 static const test tests[] = {
     {"every format is converted", every_format_is_converted},
     {"pure colours are exact", pure_colours_are_exact},
     {"what contradicts itself is refused", what_contradicts_itself_is_refused},
+    {"what is too large is refused", what_is_too_large_is_refused},
 };
 SUITE(convert, tests);
