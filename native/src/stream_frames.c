@@ -9,20 +9,24 @@
 
 /* So often a picture that was overwritten while it was converted is taken anew in one turn. */
 #define SAMPLES_MAX 16
-/* A keyframe that was asked for waits so long for a newer frame before the newest is encoded again: a run of 60 Hz has
- * one by then, and a picture that was drawn already is not sent to everybody once more. */
-#define KEYFRAME_PATIENCE_NS (20 * NS_PER_MS)
+/* A picture is made once more when no newer frame came for so long: a run of 60 Hz has one by then, and a picture that
+ * was drawn already is not sent to everybody once more. */
+#define REPEAT_PATIENCE_NS (20 * NS_PER_MS)
 
-/* Whether a keyframe was asked for among these outputs, and since when at the earliest. */
-static bool keyframe_asked(const tele_stream *stream, uint32_t outputs, uint64_t *since_ns) {
-  bool asked = false;
+/* Those of the outputs with room that need the newest picture even if none follows, and since when the first of them
+ * does: a keyframe was asked for, or the picture was sampled for another output while this one had no room. */
+static uint32_t outputs_in_need(const tele_stream *stream, const turn *turn, uint64_t *since_ns) {
+  uint32_t in_need = 0;
+  bool newer = turn->newest.frame > stream->sampler.frame;
   for (int i = 0; i < OUTPUTS_COUNT; i++) {
     const stream_output *output = &stream->outputs[i];
-    if ((output->bit & outputs) == 0 || !output->keyframe_due) continue;
-    if (!asked || output->keyframe_asked_ns < *since_ns) *since_ns = output->keyframe_asked_ns;
-    asked = true;
+    bool asked = output->keyframe_due, missed = !newer && output->frame < stream->sampler.frame;
+    if ((output->bit & turn->room) == 0 || (!asked && !missed)) continue;
+    uint64_t need_ns = asked ? output->keyframe_asked_ns : stream->sampler.at_ns;
+    if (in_need == 0 || need_ns < *since_ns) *since_ns = need_ns;
+    in_need |= output->bit;
   }
-  return asked;
+  return in_need;
 }
 
 /* Copies a JPEG, which is a packet already. 1 sampled. */
@@ -112,20 +116,21 @@ bool stream_take_frames_turn(tele_stream *stream, turn *turn) {
   if (turn->room == 0) return false; /* until a packet is taken */
   uint64_t after = sampler_after(&stream->sampler, &turn->settings);
   uint64_t due_ns = sampler_due_ns(&stream->sampler, &turn->settings, turn->now_ns);
-  uint64_t asked_ns = 0;
-  bool asked = keyframe_asked(stream, turn->room, &asked_ns);
+  uint64_t need_ns = 0;
+  uint32_t in_need = outputs_in_need(stream, turn, &need_ns);
   int result = 0;
   if (turn->newest.frame > after && (due_ns <= turn->now_ns || stream->ending)) {
     result = sample_next(stream, turn, after);
-  } else if (asked && turn->now_ns - asked_ns >= KEYFRAME_PATIENCE_NS) {
+  } else if (in_need != 0 && turn->now_ns - need_ns >= REPEAT_PATIENCE_NS) {
     /* The next frame before its time, or else the newest once more. */
     bool newer = turn->newest.frame > stream->sampler.frame;
+    if (!newer) turn->room = in_need;
     result = newer ? sample_next(stream, turn, stream->sampler.frame)
                    : sample(stream, turn, turn->newest.frame - 1, TELE_READ_NEWEST);
   }
   if (result < 0) stream_fault(stream, result);
   if (result != 0) return result == 1;
   turn_arm(turn, after, due_ns > turn->now_ns ? due_ns : 0);
-  if (asked) turn_wake_at(turn, asked_ns + KEYFRAME_PATIENCE_NS);
+  if (in_need != 0) turn_wake_at(turn, need_ns + REPEAT_PATIENCE_NS);
   return false;
 }

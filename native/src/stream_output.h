@@ -10,6 +10,7 @@ typedef struct stream_output {
   packet_queue queue; /* committed and taken under the stream's mutex */
   /* The rest is the stream's thread's. */
   uint32_t number; /* of the packet queued last */
+  uint64_t frame;  /* the ring's, in that packet */
   encoder *encoder;
   encoder_config config; /* of the encoder, or of the one that could not be opened */
   uint32_t kind_asked;   /* tele_encoder_kind */

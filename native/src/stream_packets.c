@@ -51,6 +51,7 @@ int stream_queue(tele_stream *stream, stream_output *output, const coded_frame *
     return error_set(ENOMEM, "no memory for a packet of %llu bytes", (unsigned long long)bytes_count);
   }
   output->number++;
+  output->frame = coded->header->frame;
   uint64_t ready_ns = clock_mono_ns();
   write_packet(packet, output, coded, ready_ns);
   if (coded->keyframe) {

@@ -110,6 +110,49 @@ static void without_newer_frames_the_newest_comes_as_a_keyframe(void) {
   close_world(&world);
 }
 
+/* Only of the output that was asked for it: the other one has this picture. */
+static void a_picture_is_made_again_for_who_needs_it(void) {
+  world world;
+  open_world(&world, 4);
+  card card = grey(90);
+  tele_stream_settings both = H264;
+  both.outputs |= TELE_OUTPUT_JPEG;
+  publish_card(&world, &card);
+  open_stream(&world, &both);
+  expect_event(&world, TELE_HUB_ENCODER);
+  expect_packet(&world);
+  CHECK_EQ(expect_packet(&world)->slot.format, TELE_FORMAT_JPEG);
+  CHECK_EQ(tele_stream_request_keyframe(world.stream, TELE_OUTPUT_H264), 0);
+  CHECK_EQ(expect_packet(&world)->slot.format, TELE_FORMAT_H264);
+  expect_silence(&world, 60);
+  close_world(&world);
+}
+
+/* The run's last picture is sampled while nobody can take H.264. */
+static void an_output_without_room_misses_no_last_picture(void) {
+  world world;
+  open_world(&world, 4);
+  card first = grey(90), last = grey(150);
+  tele_stream_settings both = H264, jpeg = {.outputs = TELE_OUTPUT_JPEG};
+  both.outputs |= TELE_OUTPUT_JPEG;
+  publish_card(&world, &first);
+  open_stream(&world, &both);
+  expect_event(&world, TELE_HUB_ENCODER);
+  expect_packet(&world);
+  expect_card(&world, &first);
+  expect_packet(&world);
+  CHECK_EQ(tele_stream_set(world.stream, &jpeg), 0);
+  publish_card(&world, &last);
+  CHECK_EQ(expect_packet(&world)->slot.format, TELE_FORMAT_JPEG);
+  expect_silence(&world, 60);
+  CHECK_EQ(tele_stream_set(world.stream, &both), 0);
+  const packet_header *packet = expect_packet(&world);
+  CHECK(packet->slot.format == TELE_FORMAT_H264 && packet->slot.frame == 2 && packet->number == 2);
+  expect_card(&world, &last);
+  expect_silence(&world, 60);
+  close_world(&world);
+}
+
 static void a_gop_brings_keyframes_by_itself(void) {
   world world;
   open_world(&world, 4);
@@ -356,6 +399,8 @@ static const test tests[] = {
     {"JPEG and H.264 show the same", jpeg_and_h264_show_the_same},
     {"a keyframe comes when asked for", a_keyframe_comes_when_asked_for},
     {"without newer frames the newest comes as a keyframe", without_newer_frames_the_newest_comes_as_a_keyframe},
+    {"a picture is made again for who needs it", a_picture_is_made_again_for_who_needs_it},
+    {"an output without room misses no last picture", an_output_without_room_misses_no_last_picture},
     {"a GOP brings keyframes by itself", a_gop_brings_keyframes_by_itself},
     {"without outputs nothing is done", without_outputs_nothing_is_done},
     {"a full queue stops encoding and breaks no chain", a_full_queue_stops_encoding_and_breaks_no_chain},
