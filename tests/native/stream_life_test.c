@@ -309,6 +309,7 @@ static void a_forced_encoder_that_fails_leaves_none(void) {
   card card = unit_card(80);
   publish_card(&world, &card);
   open_stream(&world, &H264);
+  expect_event(&world, TELE_HUB_ENCODER);
   expect_packet(&world);
   break_encoder(&world, TELE_ENCODER_OPENH264);
   CHECK_EQ(tele_stream_set(world.stream, &H264), 0);
@@ -363,6 +364,7 @@ static void a_run_faster_than_its_encoder_is_looked_after(void) {
   join_world(&world);
   uint64_t first_lease_end = lease_end(&world);
   open_stream(&world, &H264);
+  expect_event(&world, TELE_HUB_ENCODER);
   expect_packet(&world);
   replace_encoder(&world, &slow);
   CHECK_EQ(tele_stream_set(world.stream, &H264), 0);

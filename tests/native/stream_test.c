@@ -293,6 +293,7 @@ static void only_every_nth_frame_is_sampled(void) {
   card card = grey(60);
   publish_card(&world, &card);
   open_stream(&world, &third);
+  expect_event(&world, TELE_HUB_ENCODER);
   CHECK_EQ(expect_packet(&world)->slot.frame, 1);
   for (uint64_t frame = 2; frame <= 12; frame++) publish_card(&world, &card);
   CHECK_EQ(expect_packet(&world)->slot.frame, 4);
