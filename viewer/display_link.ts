@@ -50,6 +50,8 @@ export class DisplayLink {
   /** Another subscription: the way is another one. */
   restart(): void {
     this.#lead.reset();
+    // A hidden page gets no animation frame until it is seen again.
+    this.#onFrame = null;
     this.#said = null;
     this.#saidAtMs = -Infinity;
   }

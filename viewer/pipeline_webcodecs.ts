@@ -23,6 +23,9 @@ const HELD_BACK_MS = 12;
 /** So many in a row are no accident. */
 const HELD_BACK_FRAMES = 8;
 
+/** The browser takes decoders back that were idle for long, as a paused run's, and ends them with this error. */
+const TAKEN_BACK = "QuotaExceededError";
+
 /** What decodes: of the browser, or a double of it. */
 export interface DecoderFactory {
   create(init: VideoDecoderInit): VideoDecoder;
@@ -111,7 +114,8 @@ export class WebCodecsPipeline implements Pipeline {
   }
 
   kick(): void {
-    if (this.#decoder !== null) this.#restartDecoder("gives no pictures");
+    // One that owes nothing is not to blame: a keyframe is missed.
+    if (this.#pending.size > 0) this.#restartDecoder("gives no pictures");
   }
 
   tick(nowMs: number): void {
@@ -162,7 +166,9 @@ export class WebCodecsPipeline implements Pipeline {
     const decoder = this.#factory.create({
       output: (image) => this.#receivePicture(image),
       error: (error) => {
-        if (decoder === this.#decoder) this.#restartDecoder(`fails: ${error.message}`);
+        if (decoder !== this.#decoder) return;
+        if (error.name === TAKEN_BACK) this.#giveDecoderBack();
+        else this.#restartDecoder(`fails: ${error.message}`);
       },
     });
     return decoder;
@@ -228,6 +234,12 @@ export class WebCodecsPipeline implements Pipeline {
     this.#discardDecoder();
     missChain(this.#gate);
     this.#askForKeyframe();
+  }
+
+  /** It was not at fault, so the next one is of the same kind; the next frame asks for its keyframe. */
+  #giveDecoderBack(): void {
+    this.#discardDecoder();
+    restartGate(this.#gate);
   }
 
   #discardDecoder(): void {

@@ -136,5 +136,7 @@ let viewer: Promise<MessageHandler> | null = null;
 workerScope.onmessage = ({ data }) => {
   if (data.kind === "open") {
     viewer ??= probeAbilities(globalThis).then((abilities) => startViewer(data, abilities));
+    // The page hears of a worker's errors, and of no rejection.
+    viewer.catch(reportError);
   } else viewer?.then((handle) => handle(data));
 };

@@ -113,3 +113,16 @@ Deno.test("recovery: a lost WebGL context comes back with the picture", async ()
   const saved = await viewer.savePng();
   assert.deepEqual(saved.rgb, cardRgb(SMALL_CARD, saved.frame));
 });
+
+Deno.test("recovery: a worker that cannot begin is told on the page, with its reason", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box);
+  const run = box.runId("nodevice");
+  await TestProducer.start(box, planFor(run));
+  const flags = ["--disable-gpu", "--disable-software-rasterizer"];
+  const viewer = await ViewerPage.open(await launchBrowser(box, flags));
+  await viewer.visitRun(serve, run, { renderer: "webgl" });
+  const notice = viewer.page.locator('[data-state="broken"]');
+  await notice.waitFor();
+  assert.match(await notice.innerText(), /gives no WebGL 2 context/);
+});

@@ -112,6 +112,16 @@ Deno.test("display link: the last picture drawn before the display's next frame 
   assert.deepEqual(begun, [1_004]);
 });
 
+Deno.test("display link: a page that was hidden in between tells the old subscription's picture nothing", () => {
+  const page = new Page();
+  const begun: number[] = [];
+  page.link.drawn(null, (nowMs) => begun.push(nowMs));
+  page.nowMs = 60_000;
+  page.link.restart();
+  page.run(62_000);
+  assert.deepEqual(begun, []);
+});
+
 Deno.test("phase lead: covers the path's p95, and more when frames miss their display frame", () => {
   const display = { phaseMs: 0, periodMs: PERIOD_MS };
   for (const seed of [1, 2, 3]) {

@@ -163,10 +163,10 @@ export class VideoDecoderDouble {
     }
   }
 
-  fail(message: string): void {
+  fail(message: string, name = "EncodingError"): void {
     if (this.state === "closed") return;
     this.close();
-    this.init.error(new DOMException(message, "EncodingError"));
+    this.init.error(new DOMException(message, name));
   }
 
   close(): void {

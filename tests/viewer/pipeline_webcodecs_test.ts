@@ -216,6 +216,31 @@ Deno.test("webcodecs: a kick gives up what stands still and goes on with a keyfr
   assert.deepEqual([test.pictures, test.tools.counters.restarts], [[2], 1]);
 });
 
+Deno.test("webcodecs: a kick leaves a decoder alone that owes nothing, while a keyframe is missed", () => {
+  using test = setUp();
+  test.push({ frame: 1, isKeyframe: true });
+  test.decoder().output();
+  test.push({ frame: 2, packet: 3 });
+  test.pipeline.kick();
+  assert.deepEqual([test.tools.counters.restarts, test.asked()], [0, 1]);
+  assert.equal(test.preference.acceleration, "prefer-hardware");
+});
+
+Deno.test("webcodecs: a decoder that the browser takes back was not at fault, and is missed with the next frame", () => {
+  using test = setUp();
+  test.push({ frame: 1, isKeyframe: true });
+  test.decoder().output();
+  test.decoder().fail("it was idle", "QuotaExceededError");
+  test.pipeline.tick(test.tools.clock.nowMs + 60_000);
+  assert.deepEqual([test.asked(), test.errors, test.tools.counters.restarts], [0, [], 0]);
+  test.push({ frame: 2 });
+  assert.deepEqual([test.asked(), test.done], [1, [2]]);
+  test.push({ frame: 3, isKeyframe: true });
+  test.decoder().output();
+  assert.deepEqual([test.pictures, test.decoders.length], [[1, 3], 2]);
+  assert.equal(test.decoder().configs[0]!.hardwareAcceleration, "prefer-hardware");
+});
+
 Deno.test("webcodecs: keyframes that are none and refused configurations are errors, not ends", () => {
   using test = setUp();
   test.push({ frame: 1, isKeyframe: true, payload: Uint8Array.of(0, 0, 1, 0x41, 9) });
