@@ -58,9 +58,13 @@ export class Channel {
     return this.#live?.streamStatus ?? null;
   }
 
-  /** Nobody watches, and nothing must be kept: a paused run stays attached so that it stays paused. */
+  /**
+   * Nobody watches, and nothing must be kept: a paused run stays attached so that it stays paused, and a stream for as
+   * long as its lanes keep it.
+   */
   get idle(): boolean {
-    return this.#subscriptions.length === 0 && !this.#desk.paused;
+    const kept = this.#desk.paused || (this.#live?.streams ?? false);
+    return this.#subscriptions.length === 0 && !kept;
   }
 
   /** Follows the run: attaches to a live one, lets go of an ended one. `null`: no such run yet. */
@@ -179,9 +183,9 @@ export class Channel {
     this.#sendStates();
   }
 
-  /** The stream has no encoder left. */
-  onNoEncoder(): void {
-    this.#withLive((live) => live.onNoEncoder());
+  /** The stream has no encoder left for these outputs. */
+  onNoEncoder(outputs: number): void {
+    this.#withLive((live) => live.onNoEncoder(outputs));
     this.#sendStates();
   }
 
@@ -198,8 +202,9 @@ export class Channel {
     this.#withLive((live) => live.followPhase());
   }
 
+  /** One of a run that is not there has no metrics to go to: they would never be forgotten. */
   onReport(report: ViewerReport): void {
-    this.#context.metrics().onReport(report);
+    this.#live?.onReport(report);
   }
 
   #sendHud({ reader }: Attachment): void {

@@ -87,6 +87,7 @@ export class Channels implements RunListener {
   onSecond(): void {
     for (const channel of this.#channels.values()) {
       channel.onSecond();
+      this.#dropIfIdle(channel);
     }
   }
 
@@ -193,7 +194,7 @@ export class Channels implements RunListener {
       case HubEventKind.Encoder:
         return channel.onEncoder();
       case HubEventKind.NoEncoder:
-        return channel.onNoEncoder();
+        return channel.onNoEncoder(this.#hub.outputsLost(index));
       case HubEventKind.Fault:
         return this.#fault(channel.runId, faultReason(this.#hub.detail(index)));
       case HubEventKind.Polling:

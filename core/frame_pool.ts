@@ -1,6 +1,6 @@
 /** Buffers for frame messages, kept: a copy into new memory takes twice as long as one into a kept buffer. */
 
-import { FRAME_HEADER_BYTES, FRAME_KEYFRAME, HEAD_BYTES } from "../proto/wire.ts";
+import { FRAME_HEADER_BYTES, FRAME_KEYFRAME, HEAD_BYTES, PixelFormat } from "../proto/wire.ts";
 
 /** Free buffers kept per pool; what comes back beyond them is left to the garbage collector. */
 const FREE_BUFFERS_MAX = 4;
@@ -57,8 +57,9 @@ export class FrameBuffer {
     return this.#u32(Offset.format);
   }
 
+  /** It can be decoded without another; every JPEG can. */
   get keyframe(): boolean {
-    return (this.#u32(Offset.flags) & FRAME_KEYFRAME) !== 0;
+    return this.format === PixelFormat.Jpeg || (this.#u32(Offset.flags) & FRAME_KEYFRAME) !== 0;
   }
 
   /** Number of the packet in its stream's output. */

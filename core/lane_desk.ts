@@ -13,8 +13,15 @@ import type { RunMetrics } from "./metrics.ts";
 import type { Grid } from "./phase_lock.ts";
 import type { Subscription } from "./subscription.ts";
 import { VideoFeed } from "./video_feed.ts";
-import type { VideoSettings, VideoStatus } from "../ffi/stream.ts";
+import { EncoderKind, type VideoSettings, type VideoStatus } from "../ffi/stream.ts";
 import type { StreamHold } from "./video_stream.ts";
+import { outputOf } from "./video_viewer.ts";
+
+/**
+ * A stream that nobody watches is kept for so many seconds, and makes nothing meanwhile: a viewer who goes from lane to
+ * lane, or comes back, costs no thread and no encoder each time, and one that has come to rest ends at once.
+ */
+const IDLE_SECONDS_MAX = 2;
 
 const logger = getLogger(["telebridge", "video"]);
 
@@ -48,6 +55,8 @@ export class LaneDesk implements Disposable {
   #shape: PictureShape | null;
   #stale = false;
   #feed: VideoFeed | null = null;
+  #idleSeconds = 0;
+  #encoderLogged = "";
 
   constructor(options: LaneDeskOptions) {
     this.#options = options;
@@ -57,6 +66,11 @@ export class LaneDesk implements Disposable {
   /** What the stream does; null without one. */
   get status(): VideoStatus | null {
     return this.#feed?.status ?? null;
+  }
+
+  /** There is a stream, whether anybody watches it or not. */
+  get streams(): boolean {
+    return this.#feed !== null;
   }
 
   /** The producer's own chain is passed: every packet as it comes, whatever a display wants. */
@@ -92,20 +106,17 @@ export class LaneDesk implements Disposable {
     this.review();
   }
 
-  /** Starts or ends the stream as the lanes demand. Returns whether the hub must be armed anew. */
+  /** Tells the stream who watches it, or starts it. Returns whether the hub must be armed anew. */
   settle(): boolean {
     this.#stale = false;
-    const { subscriptions } = this.#options;
-    const wanted = subscriptions.some(({ raw }) => !raw);
-    if (this.#feed !== null && wanted) {
-      this.#feed.follow(subscriptions);
-      return false;
-    }
-    if (this.#feed !== null) {
-      this.#close();
-      return true;
-    }
-    return wanted && this.#open();
+    if (this.#feed === null) return this.#wanted && this.#open();
+    if (this.#wanted) this.#idleSeconds = 0;
+    this.#feed.follow(this.#options.subscriptions);
+    return false;
+  }
+
+  get #wanted(): boolean {
+    return this.#options.subscriptions.some(({ raw }) => !raw);
   }
 
   #open(): boolean {
@@ -132,6 +143,7 @@ export class LaneDesk implements Disposable {
   #close(): void {
     const feed = this.#feed;
     this.#feed = null;
+    this.#idleSeconds = 0;
     try {
       feed?.[Symbol.dispose]();
     } finally {
@@ -143,7 +155,7 @@ export class LaneDesk implements Disposable {
   restart(): void {
     if (this.#feed === null) return;
     this.#close();
-    this.#open();
+    this.settle();
   }
 
   /** The stream has packets, or a viewer has room for one. Returns whether anybody was sent one. */
@@ -166,19 +178,26 @@ export class LaneDesk implements Disposable {
     const status = this.#feed?.readStatus();
     if (status === undefined) return;
     const { runId } = this.#options.attachment.reader;
-    const { encoderName, width, height, note } = status;
-    logger.info`run ${runId}: ${encoderName} encodes ${width} × ${height} (${note})`;
+    const { encoder, encoderName, width, height, note } = status;
+    const makes = encoder === EncoderKind.Passed
+      ? `passed as it is: ${note}`
+      : `${encoderName} encodes ${width} × ${height} (${note})`;
+    if (makes === this.#encoderLogged) return;
+    this.#encoderLogged = makes;
+    logger.info`run ${runId}: ${makes}`;
   }
 
-  /** The stream has no encoder left for an output: its viewers go to another lane, for as long as the size stays. */
-  onNoEncoder(): void {
+  /** The stream has no encoder left for these outputs: their viewers go to another lane, for as long as the size stays. */
+  onNoEncoder(outputs: number): void {
     const status = this.#feed?.readStatus();
     if (status === undefined) return;
     const why = status.note || "no encoder works";
-    const { subscriptions, attachment } = this.#options;
-    const lost = subscriptions.some(({ lane }) => lane?.kind === "h264") ? "h264" : "jpeg";
-    logger.warn`run ${attachment.reader.runId} has no ${lost} lane any more: ${why}`;
-    this.#failed.set(lost, why);
+    const { runId } = this.#options.attachment.reader;
+    for (const lost of ["h264", "jpeg"] as const) {
+      if ((outputs & outputOf(lost)) === 0 || this.#failed.has(lost)) continue;
+      logger.warn`run ${runId} has no ${lost} lane any more: ${why}`;
+      this.#failed.set(lost, why);
+    }
     this.review();
   }
 
@@ -187,11 +206,13 @@ export class LaneDesk implements Disposable {
     this.#feed?.onTick();
   }
 
-  /** Once a second; what was not seen in frames is seen here. */
+  /** Once a second; what was not seen in frames is seen here. The hub may have to be armed anew. */
   onSecond(): void {
     this.#feed?.readStatus();
     const shape = this.#options.attachment.reader.readShape();
     if (shape !== null) this.sawShape(shape.width, shape.height, shape.format);
+    if (this.#feed === null || this.#wanted) return;
+    if (++this.#idleSeconds >= IDLE_SECONDS_MAX) this.#close();
   }
 
   set grid(grid: Grid | null) {

@@ -1,6 +1,6 @@
 /** What exists while a segment is attached: its frames on their way to all who watch, on whichever lane each is. */
 
-import type { LaneState } from "../proto/wire.ts";
+import type { LaneState, ViewerReport } from "../proto/wire.ts";
 import type { Attachment } from "./attachment.ts";
 import { Dispatch, NOT_WOKEN_NS } from "./dispatch.ts";
 import { LaneDesk, type VideoOptions } from "./lane_desk.ts";
@@ -48,6 +48,11 @@ export class Live implements Disposable {
   /** What the run's stream does; null without one. */
   get streamStatus(): VideoStatus | null {
     return this.#lanes.status;
+  }
+
+  /** There is a stream, whether anybody watches it or not. */
+  get streams(): boolean {
+    return this.#lanes.streams;
   }
 
   /** The hub saw a frame of the ring. Returns whether anybody was sent one. */
@@ -99,6 +104,11 @@ export class Live implements Disposable {
     this.#lanes.grid = this.#phase.gridFor(false);
   }
 
+  /** A viewer told what it saw of itself. */
+  onReport(report: ViewerReport): void {
+    this.#options.metrics.onReport(report);
+  }
+
   onKeyframeRequest(subscription: Subscription): void {
     this.#lanes.onKeyframeRequest(subscription);
   }
@@ -107,8 +117,8 @@ export class Live implements Disposable {
     this.#lanes.onEncoder();
   }
 
-  onNoEncoder(): void {
-    this.#lanes.onNoEncoder();
+  onNoEncoder(outputs: number): void {
+    this.#lanes.onNoEncoder(outputs);
     this.pump();
   }
 

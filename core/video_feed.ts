@@ -80,8 +80,22 @@ export class VideoFeed implements Disposable {
 
   /** Those of the subscriptions that are on a lane of the stream; each that joins is sent a keyframe first. */
   follow(subscriptions: Iterable<Subscription>): void {
+    if (this.#viewers.size === 0) this.#discard();
     this.#setViewers(subscriptions);
     this.#settle();
+  }
+
+  /** What was made for viewers who have gone is old by the time another one comes. */
+  #discard(): void {
+    for (let packet = this.#take(); packet !== null; packet = this.#take()) {
+      this.#outputOf(packet).came(packet.keyframe);
+      this.#pool.give(packet);
+    }
+  }
+
+  #outputOf({ format }: FrameBuffer): OutputLane {
+    const output = format === PixelFormat.Jpeg ? VideoOutput.Jpeg : VideoOutput.H264;
+    return this.#outputs.find((lane) => lane.output === output)!;
   }
 
   #setViewers(subscriptions: Iterable<Subscription>): void {
@@ -153,10 +167,10 @@ export class VideoFeed implements Disposable {
   /** The first viewer gets the buffer, the others copies, since each message carries its viewer's own stamp. */
   #deliver(packet: FrameBuffer, wokenNs: bigint, last: boolean): boolean {
     const { clockNs, metrics, onSize } = this.#options;
-    const jpeg = packet.format === PixelFormat.Jpeg;
-    const output = jpeg ? VideoOutput.Jpeg : VideoOutput.H264;
-    const keyframe = jpeg || packet.keyframe;
-    this.#outputs.find((lane) => lane.output === output)!.came(keyframe);
+    const lane = this.#outputOf(packet);
+    const { output } = lane;
+    const { keyframe } = packet;
+    lane.came(keyframe);
     this.#onSize(packet);
     onSize(packet.width, packet.height);
     const nowNs = clockNs();

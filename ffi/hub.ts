@@ -18,7 +18,7 @@ export const HubEventKind = {
   Packet: 7,
   /** A video stream opened or changed its encoder. */
   Encoder: 8,
-  /** A video stream has no encoder left for one of its outputs. */
+  /** A video stream has no encoder left for some of its outputs: {@link Hub.outputsLost} says which. */
   NoEncoder: 9,
 } as const;
 
@@ -106,6 +106,11 @@ export class Hub implements Disposable {
   /** Frames published, as the hub saw it. */
   headFrame(index: number): number {
     return Number(this.#events.getBigUint64(index * HubEvent.bytes + HubEvent.head, true));
+  }
+
+  /** For NoEncoder: the {@link import("./stream.ts").VideoOutput} bits of all outputs that have none. */
+  outputsLost(index: number): number {
+    return this.headFrame(index);
   }
 
   /** For Fault and NoEncoder: the errno. */

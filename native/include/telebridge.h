@@ -334,8 +334,9 @@ typedef enum tele_hub_event_kind {
   TELE_HUB_POLLING = 6,   /* frames come without datagrams: another runtime directory; polling until they come */
   TELE_HUB_PACKET = 7,    /* a video stream has packets: tele_stream_take() until it returns 0 */
   TELE_HUB_ENCODER = 8,   /* a video stream opened or changed its encoder: tele_stream_status() tells which and why */
-  TELE_HUB_NO_ENCODER = 9 /* none is left for an output of a video stream, detail: errno; tele_stream_status() says why.
-                             Nothing comes from it before the size, the format or the encoder asked for changes */
+  TELE_HUB_NO_ENCODER = 9 /* none is left for an output of a video stream; head: the bits of all such outputs, detail:
+                             errno; tele_stream_status() says why. Nothing comes from them before the size, the format
+                             or the encoder asked for changes */
 } tele_hub_event_kind;
 
 typedef struct tele_hub_event {

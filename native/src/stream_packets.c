@@ -102,7 +102,12 @@ static void tell_given_up(tele_stream *stream, const stream_output *output, int 
   }
   memcpy(stream->status.note, output->note, sizeof stream->status.note);
   pthread_mutex_unlock(&stream->mutex);
-  hub_source_post(stream->hub, &stream->source, TELE_HUB_NO_ENCODER, 0, (uint32_t)-result);
+  /* All of them each time: of two that are posted before the hub is asked only the second is told. */
+  uint64_t given_up = 0;
+  for (int i = 0; i < OUTPUTS_COUNT; i++) {
+    if (stream->outputs[i].given_up) given_up |= stream->outputs[i].bit;
+  }
+  hub_source_post(stream->hub, &stream->source, TELE_HUB_NO_ENCODER, given_up, (uint32_t)-result);
 }
 
 void stream_give_up(tele_stream *stream, const turn *turn, stream_output *output, int result) {

@@ -259,7 +259,9 @@ static void jpegs_pass_and_have_no_other_output(void) {
   publish_jpeg(&world, 100);
   tele_stream_settings both = {.outputs = TELE_OUTPUT_H264 | TELE_OUTPUT_JPEG};
   open_stream(&world, &both);
-  CHECK_EQ(expect_event(&world, TELE_HUB_NO_ENCODER).detail, ENOTSUP);
+  tele_hub_event event = expect_event(&world, TELE_HUB_NO_ENCODER);
+  CHECK_EQ(event.detail, ENOTSUP);
+  CHECK_EQ(event.head, TELE_OUTPUT_H264);
   for (uint32_t frame = 1; frame <= 3; frame++) {
     const packet_header *packet = expect_packet(&world);
     CHECK(packet->slot.format == TELE_FORMAT_JPEG && packet->number == frame && packet->slot.frame == frame);

@@ -65,6 +65,12 @@ class Desk implements AsyncDisposable {
     return this.streams.at(-1)!;
   }
 
+  /** The server gives an idle stream back after a while. */
+  async streamClosed(): Promise<void> {
+    const { stream } = this;
+    await waitFor("the stream's end", () => stream.closed);
+  }
+
   get state(): StreamState {
     return this.lane.last<StreamState>(MessageType.State)!;
   }
@@ -81,7 +87,7 @@ Deno.test("lane desk: where no encoder works, viewers go to JPEG, and are told w
   await using desk = await Desk.create();
   assert.equal(desk.state.lane!.kind, "h264");
   desk.stream.status.note = "x264: out of memory";
-  desk.channel.onNoEncoder();
+  desk.channel.onNoEncoder(VideoOutput.H264);
   assert.deepEqual([desk.state.lane!.kind, desk.state.lane!.why], ["jpeg", "x264: out of memory"]);
   assert.equal(desk.streams.length, 1, "the stream goes on");
   assert.equal(desk.stream.last.outputs, VideoOutput.Jpeg);
@@ -89,7 +95,7 @@ Deno.test("lane desk: where no encoder works, viewers go to JPEG, and are told w
 
 Deno.test("lane desk: another size is another chance", async () => {
   await using desk = await Desk.create();
-  desk.channel.onNoEncoder();
+  desk.channel.onNoEncoder(VideoOutput.H264);
   assert.equal(desk.state.lane!.kind, "jpeg");
   desk.stream.push({ frame: 1, packet: 1, format: PixelFormat.Jpeg, side: 400 });
   desk.channel.onPackets(1n);
@@ -98,9 +104,16 @@ Deno.test("lane desk: another size is another chance", async () => {
 
 Deno.test("lane desk: without WebCodecs and JPEG a run whose encoders fail goes raw", async () => {
   await using desk = await Desk.create(["raw", "h264"]);
-  desk.channel.onNoEncoder();
+  desk.channel.onNoEncoder(VideoOutput.H264);
   assert.equal(desk.state.lane!.kind, "raw");
-  assert(desk.stream.closed);
+  assert.equal((await desk.lane.frame(1)).format, PixelFormat.Gray8);
+  await desk.streamClosed();
+});
+
+Deno.test("lane desk: where neither H.264 nor JPEG can be made, everybody goes raw", async () => {
+  await using desk = await Desk.create();
+  desk.channel.onNoEncoder(VideoOutput.H264 | VideoOutput.Jpeg);
+  assert.equal(desk.state.lane!.kind, "raw");
   assert.equal((await desk.lane.frame(1)).format, PixelFormat.Gray8);
 });
 
@@ -117,7 +130,7 @@ Deno.test("lane desk: the worker is controlled while a stream has the controller
   assert(desk.state.controllable);
   assert(desk.producer.controls().controllerAlive);
   desk.channel.configure(desk.subscription, { ...desk.subscription.settings, lane: "raw" });
-  assert(desk.stream.closed);
+  await desk.streamClosed();
   assert(desk.producer.controls().controllerAlive);
   publish(desk.producer);
   await desk.lane.frame(2);
@@ -147,6 +160,28 @@ Deno.test("lane desk: a stream of a run that another program controlled gets con
 Deno.test("lane desk: a viewer that goes takes the stream along", async () => {
   await using desk = await Desk.create();
   desk.core.channels.unsubscribe(desk.channel, desk.subscription);
-  assert(desk.stream.closed);
-  assert(!desk.producer.controls().controllerAlive);
+  assert.equal(desk.stream.last.outputs, 0, "nothing is made for nobody");
+  await desk.streamClosed();
+  await waitFor("nobody in control", () => !desk.producer.controls().controllerAlive);
+});
+
+Deno.test("lane desk: a viewer that goes from lane to lane keeps its stream, and begins with a keyframe", async () => {
+  await using desk = await Desk.create();
+  const toggle = (lane: "raw" | "h264") =>
+    desk.channel.configure(desk.subscription, { ...desk.subscription.settings, lane });
+  for (let times = 1; times <= 100; times++) {
+    toggle("raw");
+    toggle("h264");
+  }
+  assert.equal(desk.streams.length, 1);
+  toggle("raw");
+  desk.stream.push({ frame: 7, packet: 1, keyframe: true });
+  toggle("h264");
+  assert.equal(desk.stream.queue.length, 0, "what was made for nobody is thrown away");
+  desk.stream.push({ frame: 8, packet: 2 });
+  desk.stream.push({ frame: 9, packet: 3, keyframe: true });
+  desk.channel.onPackets(1n);
+  const packets = () => desk.lane.frames.filter(({ format }) => format === PixelFormat.H264);
+  await waitFor("a packet", () => packets().length > 0);
+  assert.deepEqual(packets().map(({ packet }) => packet), [3]);
 });
