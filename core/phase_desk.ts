@@ -1,7 +1,13 @@
 /** Whose display decides when frames are sampled. */
 
-import { type Grid, PhaseLock } from "./phase_lock.ts";
+import type { Display } from "../proto/wire.ts";
+import { type Grid, isCurrent, PhaseLock } from "./phase_lock.ts";
 import type { Subscription } from "./subscription.ts";
+
+/** A display whose period is so many times another's is slower; less is how displays of one kind differ. */
+const SLOWER_FACTOR = 1.1;
+
+type Willing = Subscription & { display: Display };
 
 export class PhaseDesk {
   readonly #lock = new PhaseLock();
@@ -14,8 +20,9 @@ export class PhaseDesk {
 
   /**
    * Looks anew: of the viewers of the stream that told of their display, the one that has control leads, else the one
-   * that came first. Where there is no stream, frames of a single raw viewer are read in time with its display; of
-   * several each is served as frames come, since they are read once for all.
+   * that came first of those whose display is as fast as any, since all get what the leader's takes. Where there is no
+   * stream, frames of a single raw viewer are read in time with its display; of several each is served as frames come,
+   * since they are read once for all.
    */
   follow(
     subscriptions: readonly Subscription[],
@@ -25,8 +32,10 @@ export class PhaseDesk {
   ): void {
     const encoded = subscriptions.filter(({ raw }) => !raw);
     const candidates = encoded.length > 0 || subscriptions.length > 1 ? encoded : subscriptions;
-    const willing = candidates.filter(({ display }) => display !== null);
-    const leader = willing.find((one) => one === owner) ?? willing[0] ?? null;
+    const willing = candidates.filter((one): one is Willing =>
+      one.display !== null && isCurrent(one.display, nowNs)
+    );
+    const leader = willing.find((one) => one === owner) ?? oldestOfFastest(willing);
     if (leader !== this.#leader) this.#lock.release();
     this.#leader = leader;
     if (leader !== null) {
@@ -40,4 +49,10 @@ export class PhaseDesk {
   gridFor(raw: boolean): Grid | null {
     return this.#leader?.raw === raw ? this.#lock.grid : null;
   }
+}
+
+/** Viewers come in the order in which they began to watch. */
+function oldestOfFastest(willing: readonly Willing[]): Subscription | null {
+  const periodMsMin = Math.min(...willing.map(({ display }) => display.periodMs));
+  return willing.find(({ display }) => display.periodMs <= periodMsMin * SLOWER_FACTOR) ?? null;
 }

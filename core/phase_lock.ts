@@ -12,6 +12,8 @@ const LOCK_RATE_SHARE = 0.9;
 const UNLOCK_RATE_SHARE = 0.8;
 /** A display that told of itself so long ago, or of a time so far away, tells nothing of now. */
 const REPORT_NS_MAX = 10_000 * NS_PER_MS;
+/** No display is slower; frames that all viewers of a stream share do not wait for a page that says so. */
+const PERIOD_MS_MAX = 50;
 /** A grid that is off by no more stays: reports jitter. */
 const TOLERANCE_NS = 0.3 * NS_PER_MS;
 const TOLERANCE_SHARE = 0.04;
@@ -34,6 +36,12 @@ export interface PhaseQuestion {
   stayLive: boolean;
 }
 
+/** Whether what a display told of itself holds now, so that frames can be sampled for it. */
+export function isCurrent({ phaseMs, periodMs }: Display, nowNs: number): boolean {
+  const isNear = Math.abs(phaseMs * NS_PER_MS - nowNs) <= REPORT_NS_MAX;
+  return isNear && periodMs > 0 && periodMs <= PERIOD_MS_MAX;
+}
+
 /** The grid of one leader, with hysteresis. */
 export class PhaseLock {
   #grid: Grid | null = null;
@@ -45,9 +53,8 @@ export class PhaseLock {
 
   /** The leader's display reported, or the question changed. `display` null: there is no leader that wants it. */
   follow(display: Display | null, question: PhaseQuestion, nowNs: number): Grid | null {
-    const near = display !== null &&
-      Math.abs(display.phaseMs * NS_PER_MS - nowNs) <= REPORT_NS_MAX;
-    if (!near || !this.#isOfUse(display, question)) this.release();
+    const current = display !== null && isCurrent(display, nowNs);
+    if (!current || !this.#isOfUse(display, question)) this.release();
     else this.#adopt(gridOf(display));
     return this.#grid;
   }
@@ -59,7 +66,7 @@ export class PhaseLock {
   }
 
   #isOfUse({ periodMs }: Display, { runHz, fpsMax, stayLive }: PhaseQuestion): boolean {
-    if (periodMs === 0 || !stayLive) return false;
+    if (!stayLive) return false;
     const displayHz = 1000 / periodMs;
     const share = this.#grid === null ? LOCK_RATE_SHARE : UNLOCK_RATE_SHARE;
     return runHz >= displayHz * share && (fpsMax === 0 || fpsMax >= displayHz * UNLOCK_RATE_SHARE);

@@ -61,3 +61,25 @@ Deno.test("phase desk: a run that is slower than the display is not locked, nor 
   desk.follow([one], null, 60, NOW_NS);
   assert.equal(desk.leader, null);
 });
+
+Deno.test("phase desk: a display that has fallen silent gives the lead to the next", () => {
+  const desk = new PhaseDesk();
+  const viewers = [viewer("h264", 1000), viewer("h264", 12_000)];
+  desk.follow(viewers, null, RUN_HZ, 5_000 * NS_PER_MS);
+  assert.equal(desk.leader, viewers[0]);
+  desk.follow(viewers, null, RUN_HZ, 12_000 * NS_PER_MS);
+  assert.equal(desk.leader, viewers[1]);
+});
+
+Deno.test("phase desk: a slow display leads no quicker one, and one that no display can be leads nobody", () => {
+  const desk = new PhaseDesk();
+  const viewers = [viewer("h264", 1000), viewer("h264", 1001)];
+  viewers[0]!.display!.periodMs = 2 * PERIOD_MS;
+  desk.follow(viewers, null, RUN_HZ, NOW_NS);
+  assert.equal(desk.leader, viewers[1]);
+  desk.follow(viewers, viewers[0]!, RUN_HZ, NOW_NS);
+  assert.equal(desk.leader, viewers[0], "who has control has the say");
+  viewers[0]!.display!.periodMs = 1000;
+  desk.follow([viewers[0]!], viewers[0]!, RUN_HZ, NOW_NS);
+  assert.equal(desk.leader, null, "one frame a second");
+});
