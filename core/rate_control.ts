@@ -36,24 +36,29 @@ export class RateControl {
   }
 
   /**
-   * Steps by what was seen of each viewer. The slowest that still takes pictures decides; one that stands still has no
-   * vote. `madeHz` is the rate at which pictures were made, `defaultKbps` the bitrate of share 1. Returns whether
-   * anything changed.
+   * Steps by what was seen of each viewer. The slowest that still takes pictures decides on their bits, the quickest on
+   * how many there are: one that cannot keep up is left out until the next keyframe. One that stands still has no vote.
+   * `madeHz` is the rate at which pictures were made, `defaultKbps` the bitrate of share 1. Returns whether anything
+   * changed.
    */
   step(nowNs: number, verdicts: Iterable<Verdict>, madeHz: number, defaultKbps: number): boolean {
     this.#judgedNs = nowNs;
     const votes = new Set(verdicts);
-    if (votes.has("behind")) return this.#down(nowNs, madeHz, defaultKbps);
-    return votes.has("following") && this.#up(nowNs);
+    const follows = votes.has("following");
+    if (!votes.has("behind")) return follows && this.#up(nowNs);
+    const shareMin = Math.min(1, Math.max(SHARE_MIN, KBPS_MIN / Math.max(defaultKbps, 1)));
+    if (this.share > shareMin) return this.#lower(nowNs, shareMin);
+    return follows ? this.#raiseRate(nowNs) : this.#lowerRate(nowNs, madeHz);
   }
 
-  #down(nowNs: number, madeHz: number, defaultKbps: number): boolean {
+  #lower(nowNs: number, shareMin: number): boolean {
     this.#downNs = nowNs;
-    const floor = Math.min(1, Math.max(SHARE_MIN, KBPS_MIN / Math.max(defaultKbps, 1)));
-    if (this.share > floor) {
-      this.share = Math.max(floor, this.share * DOWN_FACTOR);
-      return true;
-    }
+    this.share = Math.max(shareMin, this.share * DOWN_FACTOR);
+    return true;
+  }
+
+  #lowerRate(nowNs: number, madeHz: number): boolean {
+    this.#downNs = nowNs;
     if (this.rateMaxHz === null) this.#uncappedHz = madeHz;
     const rateHz = Math.max(
       RATE_MIN_HZ,
@@ -64,14 +69,21 @@ export class RateControl {
     return true;
   }
 
+  #isTooSoonForUp(nowNs: number): boolean {
+    return nowNs - this.#downNs < UP_AFTER_NS || nowNs - this.#upNs < UP_INTERVAL_NS;
+  }
+
   #up(nowNs: number): boolean {
-    const tooSoon = nowNs - this.#downNs < UP_AFTER_NS || nowNs - this.#upNs < UP_INTERVAL_NS;
-    if (tooSoon || (this.share === 1 && this.rateMaxHz === null)) return false;
+    if (this.rateMaxHz !== null) return this.#raiseRate(nowNs);
+    if (this.share === 1 || this.#isTooSoonForUp(nowNs)) return false;
     this.#upNs = nowNs;
-    if (this.rateMaxHz === null) {
-      this.share = Math.min(1, this.share + UP_SHARE);
-      return true;
-    }
+    this.share = Math.min(1, this.share + UP_SHARE);
+    return true;
+  }
+
+  #raiseRate(nowNs: number): boolean {
+    if (this.rateMaxHz === null || this.#isTooSoonForUp(nowNs)) return false;
+    this.#upNs = nowNs;
     this.rateMaxHz *= RATE_UP_FACTOR;
     if (this.rateMaxHz >= this.#uncappedHz) this.rateMaxHz = null;
     return true;

@@ -30,6 +30,16 @@ Deno.test("rate control: down to the floor in seconds, then fewer pictures", () 
   assert(control.rateMaxHz! < 10 && control.rateMaxHz! >= 2, `${control.rateMaxHz}`);
 });
 
+Deno.test("rate control: who cannot keep up takes bits from the others, and no pictures", () => {
+  const control = new RateControl();
+  const atMs = play(control, ["behind", "following"], 60);
+  assert.deepEqual([control.share, control.rateMaxHz], [0.1, null]);
+  const cappedMs = play(control, ["behind"], 5, atMs);
+  assert(control.rateMaxHz !== null);
+  play(control, ["behind", "following"], 20, cappedMs);
+  assert.deepEqual([control.share, control.rateMaxHz], [0.1, null], "another came, who follows");
+});
+
 Deno.test("rate control: the floor is 150 kbit/s where a tenth is less", () => {
   const control = new RateControl();
   for (let ms = 0; ms < 10_000; ms += 500) control.step(ms * NS_PER_MS, ["behind"], 30, 300);
