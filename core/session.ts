@@ -163,8 +163,9 @@ export class Session {
         return watching?.channel.onDisplay(watching.subscription, display);
       }
       case MessageType.Report: {
-        const report = parseReport(message.body);
-        return watching?.channel.onReport(report);
+        const nowNs = Number(this.#context.clockNs());
+        if (!watching?.subscription.mayReport(nowNs)) return;
+        return watching.channel.onReport(parseReport(message.body));
       }
       case MessageType.Ack: {
         const ack = decodeAck(message.body);

@@ -19,6 +19,8 @@ import { LinkMeter } from "./link_meter.ts";
 import { FRAMES_IN_FLIGHT_MAX, Pacer, type PacerSettings, PACKETS_IN_FLIGHT_MAX } from "./pacer.ts";
 import type { MediaLane, Transport } from "./transport.ts";
 
+/** Viewers report once a second; more often counts nothing, so that none can fill the metrics. */
+const REPORT_INTERVAL_NS = 500e6;
 /** A viewer that leaves so much unread gets no HUD until it has caught up: the next one says more. */
 const HUD_BACKLOG_BYTES_MAX = 64 * 1024;
 
@@ -57,6 +59,7 @@ export class Subscription {
   #closed = false;
   #lastState = "";
   #hudVersion = 0;
+  #reportedNs = -Infinity;
 
   /** `left` is shared by all subscriptions of the session. */
   constructor(
@@ -76,6 +79,13 @@ export class Subscription {
   configure(settings: SubscriptionSettings): void {
     this.settings = settings;
     this.pacer.settings = settings;
+  }
+
+  /** Whether a report that comes now counts; to be asked once for each. */
+  mayReport(nowNs: number): boolean {
+    if (nowNs - this.#reportedNs < REPORT_INTERVAL_NS) return false;
+    this.#reportedNs = nowNs;
+    return true;
   }
 
   /** How its frames come; null while the run's picture is not known. */

@@ -21,6 +21,7 @@ export class Snapshots {
   #jpeg = new Uint8Array(BUFFER_BYTES_FIRST);
   #waitingCount = 0;
   #last: Promise<unknown> = Promise.resolve();
+  #stopped = false;
 
   constructor(library: Library, registry: RunRegistry) {
     this.#library = library;
@@ -29,6 +30,7 @@ export class Snapshots {
 
   /** The run's newest frame as a JPEG. Throws {@link HttpError}. */
   async take(runId: string, quality: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#stopped) throw new HttpError(503, "the server is stopping");
     if (this.#waitingCount >= WAITING_MAX) throw new HttpError(503, "too many snapshots at once");
     this.#waitingCount++;
     const turn = this.#last.then(() => this.#encode(runId, quality));
@@ -40,8 +42,9 @@ export class Snapshots {
     }
   }
 
-  /** Resolves when nothing is being encoded. */
+  /** Takes none any more. Resolves when nothing is being encoded: the library may be closed then. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#last;
   }
 
