@@ -93,7 +93,7 @@ void stream_tell_encoder(tele_stream *stream, tele_encoder_kind kind, const char
   hub_source_post(stream->hub, &stream->source, TELE_HUB_ENCODER, 0, 0);
 }
 
-static void tell_given_up(tele_stream *stream, const stream_output *output, int result) {
+static void tell_given_up(tele_stream *stream, const turn *turn, const stream_output *output, int result) {
   pthread_mutex_lock(&stream->mutex);
   if (output->bit == TELE_OUTPUT_H264) {
     stream->status.encoder = TELE_ENCODER_AUTO;
@@ -103,16 +103,17 @@ static void tell_given_up(tele_stream *stream, const stream_output *output, int 
   memcpy(stream->status.note, output->note, sizeof stream->status.note);
   pthread_mutex_unlock(&stream->mutex);
   /* All of them each time: of two that are posted before the hub is asked only the second is told. */
-  uint64_t given_up = 0;
+  uint64_t hopeless = output->bit;
   for (int i = 0; i < OUTPUTS_COUNT; i++) {
-    if (stream->outputs[i].given_up) given_up |= stream->outputs[i].bit;
+    const stream_output *other = &stream->outputs[i];
+    if (output_is_hopeless(other, &turn->settings, turn->newest.width, turn->newest.height)) hopeless |= other->bit;
   }
-  hub_source_post(stream->hub, &stream->source, TELE_HUB_NO_ENCODER, given_up, (uint32_t)-result);
+  hub_source_post(stream->hub, &stream->source, TELE_HUB_NO_ENCODER, hopeless, (uint32_t)-result);
 }
 
 void stream_give_up(tele_stream *stream, const turn *turn, stream_output *output, int result) {
   output_give_up(output, &turn->settings, turn->newest.width, turn->newest.height);
-  tell_given_up(stream, output, result);
+  tell_given_up(stream, turn, output, result);
 }
 
 void stream_encode(tele_stream *stream, const turn *turn, stream_output *output, const encoder_picture *picture,
@@ -130,7 +131,7 @@ void stream_encode(tele_stream *stream, const turn *turn, stream_output *output,
   if (h264 && result == 0) stream->status.bitrate_kbps = output->config.bitrate_kbps;
   pthread_mutex_unlock(&stream->mutex);
   if (result < 0) {
-    if (news == OUTPUT_GIVEN_UP) tell_given_up(stream, output, result);
+    if (news == OUTPUT_GIVEN_UP) tell_given_up(stream, turn, output, result);
     return;
   }
   coded_frame coded = {.header = header,

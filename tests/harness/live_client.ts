@@ -6,8 +6,10 @@ import {
   decodeFrameHeader,
   decodeJson,
   decodeMessage,
+  decodeProbeReply,
   encodeAck,
   encodeJson,
+  encodeProbe,
   FRAME_HEADER_BYTES,
   type FrameHeader,
   type Message,
@@ -63,6 +65,7 @@ export class LiveClient {
   closed = false;
   #lane: Lane | null = null;
   #commandsCount = 0;
+  #onProbeReply: (tServerNs: bigint) => void = () => {};
 
   /** Opens a lane and says Hello with a ticket. */
   static async open(
@@ -109,6 +112,16 @@ export class LiveClient {
     this.send(encodeJson(MessageType.Subscribe, handle, body));
   }
 
+  /** The server's clock when it had read all that was sent so far, and the frames that had come by its answer. */
+  async probe(): Promise<{ tServerNs: bigint; framesCount: number }> {
+    const { promise, resolve } = Promise.withResolvers<
+      { tServerNs: bigint; framesCount: number }
+    >();
+    this.#onProbeReply = (tServerNs) => resolve({ tServerNs, framesCount: this.frames.length });
+    this.send(encodeProbe(performance.now()));
+    return await promise;
+  }
+
   /** Says what it saw of itself; what is not given is nothing. */
   report(handle: number, seen: Partial<ViewerReport>): void {
     const nothing: ViewerReport = {
@@ -139,7 +152,13 @@ export class LiveClient {
 
   /** Called by the lane for each message, whatever stream it came on. */
   onMessage(message: Message): void {
-    if (message.type !== MessageType.Frame) return void this.messages.push(message);
+    if (message.type !== MessageType.Frame) {
+      this.messages.push(message);
+      if (message.type === MessageType.ProbeReply) {
+        this.#onProbeReply(decodeProbeReply(message.body).tServerNs);
+      }
+      return;
+    }
     const header = decodeFrameHeader(message.body);
     this.frames.push({ header, payload: message.body.subarray(FRAME_HEADER_BYTES) });
     if (this.acks) this.ack(message.handle, header.frame);
