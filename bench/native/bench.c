@@ -86,3 +86,10 @@ void bench_pin(int core) {
   CPU_SET(core, &cores);
   sched_setaffinity(0, sizeof cores, &cores); /* fails where there is one core, which is then the one for both */
 }
+
+void bench_wait_until_asleep(const atomic_uint_fast64_t *done, uint64_t frames) {
+  do {
+    usleep(500);
+  } while (atomic_load(done) < frames);
+  usleep(200);
+}

@@ -2,6 +2,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,5 +53,8 @@ tele_frame bench_frame(frame_size size, uint8_t *pixels);
  * scheduler runs the woken reader on the producer's own core after a bare send (a "sync" wake-up, which stalls the
  * sender for as long as the reader runs) and on another one after epoll: placement would be measured, not the lane. */
 void bench_pin(int core);
+
+/* Until a reader in another process has done so many frames, and has gone to wait for the next one. */
+void bench_wait_until_asleep(const atomic_uint_fast64_t *done, uint64_t frames);
 
 #endif

@@ -177,14 +177,6 @@ static uint64_t measure_publish(const bench_options *options, frame_size size, t
   return turns * calls;
 }
 
-/* Until the reader has all frames so far, and has gone to wait for the next one. */
-static void wait_until_asleep(results *results, uint64_t frames) {
-  do {
-    usleep(500);
-  } while (atomic_load(&results->done) < frames);
-  usleep(200);
-}
-
 static void measure(const bench_options *options, int size_index) {
   frame_size size = frame_sizes[size_index];
   uint64_t bytes = frame_bytes(size);
@@ -219,10 +211,10 @@ static void measure(const bench_options *options, int size_index) {
   }
   while (!iox_pub_has_subscribers(publisher)) usleep(1000);
   for (size_t turn = 0; turn < turns; turn++) {
-    wait_until_asleep(results, 2 * turn);
+    bench_wait_until_asleep(&results->done, 2 * turn);
     frame.t_mono_ns = tele_clock_mono_ns();
     bench_check(tele_producer_publish(producer, &frame), "publish");
-    wait_until_asleep(results, 2 * turn + 1);
+    bench_wait_until_asleep(&results->done, 2 * turn + 1);
     publish_iceoryx(publisher, &frame, bytes);
   }
   int ended;

@@ -84,14 +84,6 @@ static void receive(const char *run_id, const bare_lane *lane, uint64_t bytes, s
   exit(0);
 }
 
-/* Until the reader has all frames so far, and has gone to wait for the next one. */
-static void wait_until_asleep(results *results, uint64_t frames) {
-  do {
-    usleep(500);
-  } while (atomic_load(&results->done) < frames);
-  usleep(200);
-}
-
 static void measure(const bench_options *options, frame_size size) {
   uint64_t bytes = frame_bytes(size);
   size_t turns = options->smoke ? 30 : bytes < 1000000 ? TURNS_MAX : 500;
@@ -114,11 +106,11 @@ static void measure(const bench_options *options, frame_size size) {
   if (pid == 0) receive(run_id, &lane, bytes, turns, results);
   bench_pin(0);
   for (size_t turn = 0; turn < turns; turn++) {
-    wait_until_asleep(results, 2 * turn);
+    bench_wait_until_asleep(&results->done, 2 * turn);
     ping ping = {.index = turn, .start_ns = tele_clock_mono_ns()};
     memcpy(lane.memory + turn % lane.count * lane.spacing, pixels, bytes);
     if (send(lane.fds[0], &ping, sizeof ping, 0) < 0) bench_check(-1, "send");
-    wait_until_asleep(results, 2 * turn + 1);
+    bench_wait_until_asleep(&results->done, 2 * turn + 1);
     frame.t_mono_ns = tele_clock_mono_ns();
     bench_check(tele_producer_publish(producer, &frame), "publish");
   }
