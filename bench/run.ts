@@ -11,8 +11,22 @@ import { idleBench } from "./idle.ts";
 import { nativeBench } from "./native.ts";
 import { pixelsBench } from "./pixels.ts";
 import { type Bench, machine, markdownTable, type Row } from "./report.ts";
+import { videoLoadBench } from "./video_load.ts";
+import { videoPathBench } from "./video_path.ts";
+import { videoPeerBench } from "./video_peer.ts";
+import { videoPixelsBench } from "./video_pixels.ts";
 
-export const benches: readonly Bench[] = [nativeBench, ffiBench, idleBench, pixelsBench, heapBench];
+export const benches: readonly Bench[] = [
+  nativeBench,
+  ffiBench,
+  idleBench,
+  pixelsBench,
+  heapBench,
+  videoPeerBench,
+  videoPathBench,
+  videoPixelsBench,
+  videoLoadBench,
+];
 
 const HELP = `deno task bench [NAME...] [--smoke] [--json]
 

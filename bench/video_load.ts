@@ -10,7 +10,7 @@ import { locateAssets } from "../core/assets.ts";
 import type { Subscribe } from "../proto/wire.ts";
 import { processUsage } from "./process.ts";
 import { type Bench, type BenchOptions, percentiles, type Row } from "./report.ts";
-import { type StartedCards, startCards } from "./video_runs.ts";
+import { startCards, type StartedCards } from "./video_runs.ts";
 
 const SIZE = { width: 640, height: 360, framesPerSecond: 30 };
 const H264: Partial<Subscribe> = { lane: "h264", accepts: ["h264"] };

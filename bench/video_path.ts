@@ -4,7 +4,7 @@ import { TestBox } from "../tests/harness/box.ts";
 import { LiveClient } from "../tests/harness/live_client.ts";
 import { Serve } from "../tests/harness/serve.ts";
 import { type Bench, type BenchOptions, percentiles, type Row } from "./report.ts";
-import { type BareFigures, bareEncode, type StartedCards, startCards } from "./video_runs.ts";
+import { bareEncode, type BareFigures, startCards, type StartedCards } from "./video_runs.ts";
 
 const RATIO_MAX = 1.10;
 const SIZES = [{ width: 854, height: 480 }, { width: 1280, height: 720 }];
@@ -38,7 +38,8 @@ function row(cards: StartedCards, bare: BareFigures, pathMs: number[]): Row {
   const bareMs = memcpyMs + bare.sum.p50Ms;
   const ratio = p50 / bareMs;
   return {
-    what: `publish to handed to transport, ${width}×${height} at ${framesPerSecond} Hz, ${bare.encoder}`,
+    what:
+      `publish to handed to transport, ${width}×${height} at ${framesPerSecond} Hz, ${bare.encoder}`,
     measured: `p50 ${ms(p50)}, p99 ${ms(p99)}`,
     against: `memcpy ${ms(memcpyMs)} + libyuv ${ms(bare.convert.p50Ms)} + encoder ${
       ms(bare.encode.p50Ms)

@@ -9,11 +9,11 @@ import type { LatencyFigures } from "../viewer/latency.ts";
 import type { Bench, BenchOptions, Row } from "./report.ts";
 import { decodeAlone } from "./video_decode.ts";
 import {
-  type BareFigures,
   bareEncode,
+  type BareFigures,
   parseUnits,
-  type StartedCards,
   startCards,
+  type StartedCards,
 } from "./video_runs.ts";
 
 const ENCODER = "x264";
@@ -114,7 +114,11 @@ async function measureDrawn(
   const decoded = sum([latency.wire!, latency.decode!]);
   const decodedRatio = decoded.p50Ms / decode.p50Ms;
   const stages: [string, Figures, Figures][] = [
-    ["worker's stamp to the stream's thread (its copy into the ring is in it)", latency.ring!, bare.wake],
+    [
+      "worker's stamp to the stream's thread (its copy into the ring is in it)",
+      latency.ring!,
+      bare.wake,
+    ],
     ["libyuv and encoder", latency.encode!, bare.sum],
     ["packet to the transport", latency.server!, server],
     ["transport to the viewer worker", latency.wire!, wire],

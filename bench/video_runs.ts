@@ -3,7 +3,8 @@
 import { LineReader } from "../tests/harness/line_reader.ts";
 import { ROOT, type TestBox } from "../tests/harness/box.ts";
 
-const PROGRAMS = `${ROOT}native/build/bench`;
+/** Built by `make -C native bench-programs`. */
+export const PROGRAMS = `${ROOT}native/build/bench`;
 
 export interface CardsRun {
   width: number;

@@ -1,13 +1,13 @@
 /*
  * What a frame costs from the ring's pixels to an access unit, for every encoder that works here: bare calls in one
- * thread, without ring, waiting and network. The scene is like a simulator's: a still backdrop of gradients, things
- * that move over it, and some noise.
+ * thread, without ring, waiting and network.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bench.h"
+#include "card.h"
 #include "convert.h"
 #include "decoder.h"
 #include "encoder.h"
@@ -15,38 +15,16 @@
 #define FPS 60
 #define FRAMES_MAX (5 * FPS)
 #define FRAME_MS_MAX (1000.0 / FPS)
-/* The scene comes round again after so many frames, which are drawn beforehand. */
-#define SCENE_FRAMES 60
-
 typedef struct scene {
   uint32_t width, height;
-  uint8_t *frames[SCENE_FRAMES];
+  uint8_t *frames[CARDS_COUNT];
 } scene;
-
-static void draw(uint8_t *pixels, uint32_t width, uint32_t height, uint32_t number) {
-  double turn = 2 * 3.14159265358979 * number / SCENE_FRAMES;
-  double ball_x = width * (0.5 + 0.3 * cos(turn)), ball_y = height * (0.5 + 0.3 * sin(turn)), radius = height / 6.0;
-  uint32_t noise = number * 2654435761u;
-  for (uint32_t y = 0; y < height; y++) {
-    for (uint32_t x = 0; x < width; x++) {
-      uint8_t *pixel = pixels + 4 * ((size_t)y * width + x);
-      pixel[0] = (uint8_t)(x * 255 / width);
-      pixel[1] = (uint8_t)(y * 255 / height);
-      pixel[2] = (uint8_t)(((x / 32 + y / 32) & 1) * 60 + 60);
-      pixel[3] = 255;
-      double dx = x - ball_x, dy = y - ball_y;
-      if (dx * dx + dy * dy > radius * radius) continue;
-      noise = noise * 1664525 + 1013904223;
-      for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)(150 + (((int)dx / 8 + (int)dy / 8) & 1) * 60 + (noise >> 28));
-    }
-  }
-}
 
 static scene make_scene(uint32_t width, uint32_t height) {
   scene made = {.width = width, .height = height};
-  for (uint32_t i = 0; i < SCENE_FRAMES; i++) {
+  for (uint32_t i = 0; i < CARDS_COUNT; i++) {
     made.frames[i] = malloc((size_t)width * height * 4);
-    draw(made.frames[i], width, height, i);
+    card_draw(made.frames[i], width, height, i);
   }
   return made;
 }
@@ -89,7 +67,7 @@ static void measure(const bench_options *options, const scene *scene, const enco
     encoder_picture picture, decoded;
     access_unit unit;
     uint64_t start_ns = tele_clock_mono_ns();
-    bench_check(converter_run(converter, &header, scene->frames[i % SCENE_FRAMES], &picture), "convert");
+    bench_check(converter_run(converter, &header, scene->frames[i % CARDS_COUNT], &picture), "convert");
     convert_ms[i] = ms_since(start_ns);
     start_ns = tele_clock_mono_ns();
     bench_check(backend->encode(encoder, &picture, false, &unit), backend->name);
@@ -130,7 +108,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "SKIPPED: %s: %s\n", encoder_candidates[k]->name, probe->detail);
       }
     }
-    for (int frame = 0; frame < SCENE_FRAMES; frame++) free(scene.frames[frame]);
+    for (uint32_t frame = 0; frame < CARDS_COUNT; frame++) free(scene.frames[frame]);
   }
   bench_done(&options);
   return 0;
