@@ -65,7 +65,7 @@ async function viewersOf(serve: Serve, runId: string): Promise<number> {
 async function measureStall({ smoke, progress }: BenchOptions): Promise<Row[]> {
   await using box = await TestBox.create();
   using library = Library.open(locateAssets().libraryPath);
-  const serve = await Serve.start(box);
+  const serve = await Serve.start(box, { args: ["--log-level=error"] });
   const { runId } = await startCards(box, SIZE);
   const page = await ViewerPage.open(await launchBrowser(box));
   await page.visitRun(serve, runId, { lane: "h264" });
@@ -135,7 +135,7 @@ async function threadNames(pid: number): Promise<string[]> {
 /** Ten runs with one viewer on all, then with none. */
 async function measureMany({ smoke, progress }: BenchOptions): Promise<Row[]> {
   await using box = await TestBox.create();
-  const serve = await Serve.start(box);
+  const serve = await Serve.start(box, { args: ["--log-level=error"] });
   const runs: StartedCards[] = [];
   for (let index = 0; index < RUNS_COUNT; index++) runs.push(await startCards(box, SIZE));
   const client = await LiveClient.open(box, serve);

@@ -21,7 +21,7 @@ async function watch(
   runId: string,
   framesCount: number,
 ): Promise<number[]> {
-  const serve = await Serve.start(box, { args: [`--encoder=${encoder}`] });
+  const serve = await Serve.start(box, { args: [`--encoder=${encoder}`, "--log-level=error"] });
   const client = await LiveClient.open(box, serve);
   client.subscribe(1, runId, { lane: "h264", accepts: ["h264"] });
   await client.framesCount(FRAMES_WARM + framesCount);

@@ -95,7 +95,7 @@ async function measureDrawn(
   size: { width: number; height: number },
   options: BenchOptions,
 ): Promise<Row[]> {
-  const serve = await Serve.start(box, { args: [`--encoder=${ENCODER}`] });
+  const serve = await Serve.start(box, { args: [`--encoder=${ENCODER}`, "--log-level=error"] });
   await using cards = await startCards(box, { ...size, framesPerSecond: 60 });
   const { bare, server, wire, decode, draw } = await measureAlone(
     box,
@@ -159,7 +159,7 @@ async function measureDisplayed(
   size: { width: number; height: number },
   { smoke }: BenchOptions,
 ): Promise<Row[]> {
-  const serve = await Serve.start(box, { args: [`--encoder=${ENCODER}`] });
+  const serve = await Serve.start(box, { args: [`--encoder=${ENCODER}`, "--log-level=error"] });
   await using cards = await startCards(box, { ...size, framesPerSecond: FAST_HZ });
   const seconds = smoke ? 1 : 20;
   const lane = { lane: "h264" };
