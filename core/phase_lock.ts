@@ -1,15 +1,18 @@
 /**
  * When frames are sampled for a display: just in time to be drawn at its next refresh. That helps where the run makes
- * frames at least as fast as the display shows them: the newest of them is taken, and none waits. A slower run's frame
- * is sampled when it comes, since every wait for the grid would only make it later.
+ * clearly more frames than the display shows: the newest of them is taken, and is fresher than the one that came first.
+ * At the display's own rate there is no choice to make: a frame is drawn at the first refresh after it came, and a wait
+ * for the grid, which leaves room for the slowest frames, could only make that a later one.
  */
 
 import type { Display } from "../proto/wire.ts";
 
 const NS_PER_MS = 1e6;
-/** A run of this share of the display's rate is locked; one that falls below the lower share is let go. */
-const LOCK_RATE_SHARE = 0.9;
-const UNLOCK_RATE_SHARE = 0.8;
+/** A run of so many times the display's rate is locked; one that falls below the lower one is let go. */
+const LOCK_RATE_RATIO = 1.4;
+const UNLOCK_RATE_RATIO = 1.2;
+/** A cap below this share of the display's rate leaves refreshes out. */
+const CAP_SHARE_MIN = 0.8;
 /** A display that told of itself so long ago, or of a time so far away, tells nothing of now. */
 const REPORT_NS_MAX = 10_000 * NS_PER_MS;
 /** No display is slower; frames that all viewers of a stream share do not wait for a page that says so. */
@@ -68,8 +71,8 @@ export class PhaseLock {
   #isOfUse({ periodMs }: Display, { runHz, fpsMax, stayLive }: PhaseQuestion): boolean {
     if (!stayLive) return false;
     const displayHz = 1000 / periodMs;
-    const share = this.#grid === null ? LOCK_RATE_SHARE : UNLOCK_RATE_SHARE;
-    return runHz >= displayHz * share && (fpsMax === 0 || fpsMax >= displayHz * UNLOCK_RATE_SHARE);
+    const ratio = this.#grid === null ? LOCK_RATE_RATIO : UNLOCK_RATE_RATIO;
+    return runHz >= displayHz * ratio && (fpsMax === 0 || fpsMax >= displayHz * CAP_SHARE_MIN);
   }
 
   #adopt(reported: Grid): void {
