@@ -15,6 +15,7 @@ export interface ReceivedFrame {
 export type DecodedPicture =
   | { kind: "raw"; payload: Uint8Array<ArrayBuffer> }
   | { kind: "video"; image: VideoFrame }
+  | { kind: "pixels"; image: ImageData }
   | { kind: "bitmap"; image: ImageBitmap };
 
 export interface DecodedFrame {

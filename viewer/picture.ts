@@ -15,7 +15,7 @@ import type { ServerClock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import type { DecodedFrame, ReceivedFrame } from "./decoded_frame.ts";
 import type { LeaseRegistry } from "./frame_lease.ts";
-import type { FramePool } from "./frame_pool.ts";
+import { FramePool } from "./frame_pool.ts";
 import { LatencyMeter } from "./latency.ts";
 import type {
   DecodingStatus,
@@ -28,6 +28,7 @@ import type { PipelineSink, PipelineTools } from "./pipeline.ts";
 import { decodeBitmap, JpegPipeline } from "./pipeline_jpeg.ts";
 import { RawPipeline } from "./pipeline_raw.ts";
 import { browserDecoders, WebCodecsPipeline } from "./pipeline_webcodecs.ts";
+import { PixelReader } from "./pixel_reader.ts";
 import { encodePng } from "./png.ts";
 import { Presenter } from "./presenter.ts";
 import { RateMeter } from "./rate_meter.ts";
@@ -108,7 +109,13 @@ export class Picture {
     this.#presenter.latencyMs = settings.latencyMs;
     const nowMs = () => performance.now();
     this.#mux = this.#createMux(
-      { pool, leases: this.#leases, counters: this.#counters, nowMs },
+      {
+        pool,
+        leases: this.#leases,
+        pixels: this.#renderer.kind === "2d" ? new PixelReader(new FramePool()) : null,
+        counters: this.#counters,
+        nowMs,
+      },
       { acceleration: abilities.acceleration },
     );
   }

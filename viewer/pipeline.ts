@@ -4,6 +4,7 @@ import type { LaneKind } from "../proto/wire.ts";
 import type { DecodedFrame, ReceivedFrame } from "./decoded_frame.ts";
 import type { LeaseRegistry } from "./frame_lease.ts";
 import type { FramePool } from "./frame_pool.ts";
+import type { PixelReader } from "./pixel_reader.ts";
 
 /** One way. Frames come out in the order in which they went in; some may not come out. */
 export interface Pipeline {
@@ -39,6 +40,8 @@ export interface PipelineSink {
 export interface PipelineTools {
   pool: FramePool;
   leases: LeaseRegistry;
+  /** null: the renderer draws what the decoder makes. */
+  pixels: PixelReader | null;
   counters: PipelineCounters;
   /** The page's clock, ms. */
   nowMs(): number;

@@ -6,7 +6,13 @@
 
 import { FRAME_KEYFRAME, type FrameHeader } from "../proto/wire.ts";
 import { admitPacket, createGate, keyframeIsDue, missChain, restartGate } from "./chain_gate.ts";
-import { giveOverlayBack, keepOverlay, payloadOf, type ReceivedFrame } from "./decoded_frame.ts";
+import {
+  type DecodedPicture,
+  giveOverlayBack,
+  keepOverlay,
+  payloadOf,
+  type ReceivedFrame,
+} from "./decoded_frame.ts";
 import { FrameLease } from "./frame_lease.ts";
 import { summariseAccessUnit } from "./h264.ts";
 import { deliver, type Pipeline, type PipelineSink, type PipelineTools } from "./pipeline.ts";
@@ -195,24 +201,41 @@ export class WebCodecsPipeline implements Pipeline {
   }
 
   #receivePicture(image: VideoFrame): void {
-    const pending = this.#pending.get(image.timestamp);
+    const { timestamp } = image;
+    const pending = this.#pending.get(timestamp);
     // Of a stretch that was given up.
     if (pending === undefined) return image.close();
-    for (const [timestamp, older] of this.#pending) {
-      this.#pending.delete(timestamp);
-      if (timestamp === image.timestamp) break;
+    const decodedAtMs = this.#tools.nowMs();
+    const { pixels } = this.#tools;
+    const onRead = (picture: DecodedPicture, free: () => void) =>
+      this.#deliver(timestamp, decodedAtMs, picture, free);
+    if (pixels === null) return onRead({ kind: "video", image }, () => image.close());
+    pixels.read(image, pending.header.width, pending.header.height, onRead);
+  }
+
+  #deliver(
+    timestamp: number,
+    decodedAtMs: number,
+    picture: DecodedPicture,
+    free: () => void,
+  ): void {
+    const pending = this.#pending.get(timestamp);
+    // Given up while it was read.
+    if (pending === undefined) return free();
+    for (const [olderTimestamp, older] of this.#pending) {
+      this.#pending.delete(olderTimestamp);
+      if (olderTimestamp === timestamp) break;
       // Pictures come in order: the decoder has left this one out.
       this.#tools.counters.framesDropped++;
       giveOverlayBack(older.overlay, this.#tools.pool);
     }
     const { header, overlay, receivedAtMs } = pending;
-    const { pool, leases, nowMs } = this.#tools;
+    const { pool, leases } = this.#tools;
     const lease = new FrameLease(leases, "decoder", () => {
-      image.close();
+      free();
       giveOverlayBack(overlay, pool);
     });
-    const picture = { kind: "video", image } as const;
-    deliver({ header, picture, overlay, receivedAtMs, decodedAtMs: nowMs(), lease }, this.#sink);
+    deliver({ header, picture, overlay, receivedAtMs, decodedAtMs, lease }, this.#sink);
     this.#tellDropped();
   }
 
@@ -247,6 +270,7 @@ export class WebCodecsPipeline implements Pipeline {
     this.#decoder = null;
     this.#config = null;
     this.#heldBackFrames = 0;
+    this.#tools.pixels?.restart();
     for (const { header, overlay } of this.#pending.values()) {
       giveOverlayBack(overlay, this.#tools.pool);
       this.#tools.counters.framesDropped++;

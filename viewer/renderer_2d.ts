@@ -42,6 +42,7 @@ export class Renderer2d implements Renderer {
     }
     const { picture } = frame;
     if (picture.kind === "raw") this.#putRaw(frame.header, picture.payload);
+    else if (picture.kind === "pixels") this.#context.putImageData(picture.image, 0, 0);
     // Odd sizes were coded with one column or row more: that is cut off.
     else this.#context.drawImage(picture.image, 0, 0, width, height, 0, 0, width, height);
     if (overlay.visible && frame.overlay.byteLength > 0) this.#drawOverlay(frame, overlay);

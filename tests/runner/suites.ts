@@ -41,7 +41,7 @@ export const suites: readonly Suite[] = [
     filterFlag: "-k",
   },
   denoTests("system", 8, "tests/system"),
-  denoTests("browser", 10, "tests/browser"),
+  denoTests("browser", 15, "tests/browser"),
   // Small sizes, whose figures mean little: this shows that no benchmark has rotted.
   { ...check("bench", "run", "--allow-all", "bench/run.ts", "--smoke"), minutesMax: 5 },
 ];

@@ -103,6 +103,7 @@ export function testTools(): TestTools {
   return {
     pool: new FramePool(),
     leases: { live: 0, opened: 0 },
+    pixels: null,
     counters: { framesDropped: 0, restarts: 0, keyframeRequests: 0 },
     clock,
     nowMs: () => clock.nowMs,
