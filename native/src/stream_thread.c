@@ -8,7 +8,7 @@
 /* An output that nobody wants for so long gives its encoder back. */
 #define IDLE_NS (5 * NS_PER_S)
 /* With nothing to wait for, the run is looked at again after this, for a size that can be encoded. */
-#define LOOK_MS 1000u
+#define LOOK_MS (1000u * INTERVAL_SCALE)
 #define EVENTS_MAX 8u
 
 void turn_arm(turn *turn, uint64_t after, uint64_t not_before_ns) {

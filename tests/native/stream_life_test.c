@@ -113,6 +113,38 @@ static void a_run_truncated_while_it_is_encoded_harms_nobody(void) {
   }
 }
 
+/* Of a ring that is too small, at any moment of a conversion; a frame's step is its shade. */
+static void publish_shades(void *argument) {
+  gate *ready = argument;
+  uint64_t state = 5;
+  world world = {.producer = open_producer(CARD_BYTES_MAX, 4), .pixels = malloc(CARD_BYTES_MAX)};
+  gate_open(ready);
+  for (;; usleep((unsigned)(random_next(&state) % 300))) {
+    card card = {.format = TELE_FORMAT_RGB8, .width = 640, .height = 480, .shade = (uint8_t)random_next(&state)};
+    card.step = card.shade;
+    publish_card(&world, &card);
+  }
+}
+
+static void a_picture_overwritten_while_it_is_converted_is_thrown_away(void) {
+  gate ready = gate_make();
+  pid_t pid = start_child(publish_shades, &ready);
+  gate_pass(&ready);
+  world world;
+  join_world(&world);
+  open_stream(&world, &JPEG);
+  uint64_t reads, retries = 0;
+  for (int packets = 0; packets < 40 || retries < 20; packets++) {
+    const packet_header *packet = expect_packet(&world);
+    card card = {
+        .format = TELE_FORMAT_RGB8, .width = 640, .height = 480, .shade = (uint8_t)packet->slot.step, .step = 0};
+    expect_card(&world, &card);
+    tele_reader_counters(world.reader, &reads, &retries);
+  }
+  close_world(&world);
+  kill_child(pid);
+}
+
 static void a_slot_that_lies_is_a_fault(void) {
   world world;
   open_world(&world, 4);
@@ -393,6 +425,8 @@ static const test tests[] = {
     {"a run faster than its encoder is looked after", a_run_faster_than_its_encoder_is_looked_after},
     {"a run that another controls is polled", a_run_that_another_controls_is_polled},
     {"an output that nobody wants has no encoder", an_output_that_nobody_wants_has_no_encoder},
+    {"a picture overwritten while it is converted is thrown away",
+     a_picture_overwritten_while_it_is_converted_is_thrown_away},
     {"a slot that lies is a fault", a_slot_that_lies_is_a_fault},
     {"a head that goes back is no frame", a_head_that_goes_back_is_no_frame},
     {"closing at any moment", closing_at_any_moment},
