@@ -156,6 +156,7 @@ static void a_run_that_stands_still_is_passed_once_more(void) {
     expect_card(&world, &card);
   }
   CHECK_EQ(status_of(&world).frames_sampled, 3);
+  CHECK_EQ(atomic_load_explicit(&world.reader->segment->tail, memory_order_relaxed), 3);
   expect_silence(&world, 300);
   close_world(&world);
 }
@@ -183,6 +184,29 @@ static void access_units_become_jpegs(void) {
   expect_card(&world, &card);
   tele_stream_status status = status_of(&world);
   CHECK(status.decode_ns > 0 && status.packets == 12);
+  close_world(&world);
+}
+
+/* The size is what the access unit says, whatever its frame's header does. */
+static void a_jpeg_has_the_size_of_its_picture(void) {
+  world world;
+  open_world(&world, 16);
+  publish_unit(&world, 90, true);
+  uint64_t bytes;
+  CHECK_EQ(tele_reader_read(world.reader, 0, TELE_READ_NEWEST, world.packet, PACKET_BYTES_MAX, &bytes), 1);
+  tele_frame larger = {.pixels = world.packet + TELE_SLOT_HEADER_BYTES,
+                       .bytes = bytes - TELE_SLOT_HEADER_BYTES,
+                       .width = 1920,
+                       .height = 1080,
+                       .format = TELE_FORMAT_H264,
+                       .flags = TELE_FRAME_KEYFRAME};
+  CHECK_EQ(tele_producer_publish(world.producer, &larger), 0);
+  tele_stream_settings jpeg = {.outputs = TELE_OUTPUT_JPEG};
+  open_stream(&world, &jpeg);
+  const packet_header *packet = expect_packet(&world);
+  CHECK(packet->slot.frame == 2 && packet->slot.width == 64 && packet->slot.height == 48);
+  card card = unit_card(90);
+  expect_card(&world, &card);
   close_world(&world);
 }
 
@@ -406,6 +430,7 @@ static const test tests[] = {
     {"a keyframe is asked of the producer", a_keyframe_is_asked_of_the_producer},
     {"a run that stands still is passed once more", a_run_that_stands_still_is_passed_once_more},
     {"access units become JPEGs", access_units_become_jpegs},
+    {"a JPEG has the size of its picture", a_jpeg_has_the_size_of_its_picture},
     {"after damage the producer is asked", after_damage_the_producer_is_asked},
     {"what cannot be decoded is not asked for", what_cannot_be_decoded_is_not_asked_for},
     {"both outputs of access units", both_outputs_of_access_units},
