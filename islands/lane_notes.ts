@@ -28,13 +28,15 @@ export function laneNotes(
   const name = LANE_NAMES[lane.kind];
   if (choice !== "auto" && choice !== lane.kind) {
     notes.push(`${LANE_NAMES[choice]} was asked for. This is ${name}: ${lane.why}.`);
-  } else if (lane.kind !== choice && lane.why.includes("WebCodecs") && !hasWebCodecs) {
-    notes.push(
-      isSecureContext
-        ? `${name}: this browser has no WebCodecs.`
-        : `${name}: this page has no WebCodecs, since its origin is not secure. By https, or by ` +
+  } else if (lane.kind !== choice && lane.why.includes("WebCodecs")) {
+    if (hasWebCodecs) notes.push(`${name}: this browser has no H.264 decoder that works.`);
+    else if (isSecureContext) notes.push(`${name}: this browser has no WebCodecs.`);
+    else {
+      notes.push(
+        `${name}: this page has no WebCodecs, since its origin is not secure. By https, or by ` +
           "127.0.0.1 through a tunnel, it gets H.264.",
-    );
+      );
+    }
   }
   if (lane.rateMaxHz !== null) {
     notes.push(

@@ -129,6 +129,7 @@ export class Picture {
       onDone: (frame) => this.#acknowledge(frame),
       onError: (message) => this.drawError = message,
       onKeyframeWanted: () => this.subscription.requestKeyframe(),
+      onLaneLost: (lane) => this.subscription.refuse(lane),
     };
     const makers = {
       raw: (sink: PipelineSink) => new RawPipeline(tools, sink),

@@ -34,6 +34,8 @@ export interface PipelineSink {
   /** A frame that cannot be decoded, or a decoder that failed; it goes on with a later frame. */
   onError(message: string): void;
   onKeyframeWanted(): void;
+  /** This page turns out not to be able to decode what comes by that lane. */
+  onLaneLost(lane: LaneKind): void;
 }
 
 /** What the pipelines of one picture share. */

@@ -1,7 +1,7 @@
 /**
  * H.264 by the browser's own decoder (WebCodecs). The stream has no reordering, so each access unit that goes in must
  * come out by itself, at once. A decoder that fails, stands still or holds pictures back is started anew, in software
- * if it was in hardware; that is remembered for as long as the page lives.
+ * if it was in hardware; that is remembered for as long as the page lives. When no decoder works, the lane is given up.
  */
 
 import { FRAME_KEYFRAME, type FrameHeader } from "../proto/wire.ts";
@@ -31,6 +31,9 @@ const HELD_BACK_FRAMES = 8;
 
 /** The browser takes decoders back that were idle for long, as a paused run's, and ends them with this error. */
 const TAKEN_BACK = "QuotaExceededError";
+
+/** Decoders that may fail one after the other without a picture: the first in hardware, two in software. */
+const FAILURES_MAX = 3;
 
 /** What decodes: of the browser, or a double of it. */
 export interface DecoderFactory {
@@ -69,6 +72,8 @@ export class WebCodecsPipeline implements Pipeline {
   #config: VideoDecoderConfig | null = null;
   #lastTimestampUs = 0;
   #heldBackFrames = 0;
+  /** Decoders given up since the last picture. */
+  #failures = 0;
   /** A dropped frame that is newer than all pending ones. */
   #droppedFrame = 0;
 
@@ -201,6 +206,7 @@ export class WebCodecsPipeline implements Pipeline {
   }
 
   #receivePicture(image: VideoFrame): void {
+    this.#failures = 0;
     const { timestamp } = image;
     const pending = this.#pending.get(timestamp);
     // Of a stretch that was given up.
@@ -256,7 +262,8 @@ export class WebCodecsPipeline implements Pipeline {
     this.#tools.counters.restarts++;
     this.#discardDecoder();
     missChain(this.#gate);
-    this.#askForKeyframe();
+    if (++this.#failures >= FAILURES_MAX) this.#sink.onLaneLost(this.lane);
+    else this.#askForKeyframe();
   }
 
   /** It was not at fault, so the next one is of the same kind; the next frame asks for its keyframe. */

@@ -25,7 +25,9 @@ export class PixelReader {
   /** Owns the picture from now on, and calls `onRead` once: with its pixels, or with itself where that cannot be. */
   read(image: VideoFrame, width: number, height: number, onRead: OnRead): void {
     if (this.#isUnsupported) return onRead({ kind: "video", image }, () => image.close());
-    this.#last = this.#last.then(() => this.#read(image, width, height, onRead));
+    const reading = this.#last.then(() => this.#read(image, width, height, onRead));
+    // One that goes wrong later on does not stop those behind it.
+    this.#last = reading.catch(reportError);
   }
 
   /** Does not wait any longer for what is being read. */

@@ -102,12 +102,13 @@ export class SourceMux {
   }
 
   #sinkOf(lane: LaneKind): PipelineSink {
-    const { onDone, onError, onKeyframeWanted } = this.#sink;
+    const { onDone, onError, onKeyframeWanted, onLaneLost } = this.#sink;
     return {
       onPicture: (frame) => this.#receivePicture(lane, frame),
       onDone,
       onError,
       onKeyframeWanted: () => lane === this.#lane && onKeyframeWanted(),
+      onLaneLost,
     };
   }
 

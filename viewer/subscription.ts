@@ -33,7 +33,7 @@ export class Subscription {
   readonly #inputGate = createInputGate();
   #settings: StreamSettings;
   /** Lanes that this page can draw. */
-  readonly #accepts: LaneKind[];
+  #accepts: LaneKind[];
   /** 0 while not subscribed. Each subscription has a new one, so that late messages of an old one are told apart. */
   #handle = 0;
   #handlesUsed = 0;
@@ -89,6 +89,13 @@ export class Subscription {
     const before = JSON.stringify(this.#subscribe());
     this.#settings = settings;
     if (this.active && JSON.stringify(this.#subscribe()) !== before) this.#sendSubscribe();
+  }
+
+  /** The page cannot draw that lane after all: the server sends by another. */
+  refuse(lane: LaneKind): void {
+    if (!this.#accepts.includes(lane)) return;
+    this.#accepts = this.#accepts.filter((accepted) => accepted !== lane);
+    if (this.active) this.#sendSubscribe();
   }
 
   /** The producer whose numbers come; null until the server has told. */

@@ -3,10 +3,22 @@
 import assert from "node:assert/strict";
 import { TestBox } from "../harness/box.ts";
 import { launchBrowser, ViewerPage } from "../harness/browser.ts";
-import { planFor, SMALL_CARD } from "../harness/plans.ts";
+import { planFor, SMALL_CARD, videoPlanFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { Serve } from "../harness/serve.ts";
 import { cardRgb } from "../harness/test_card.ts";
+
+/** A page in whose worker a script runs before the viewer's own. */
+async function openHooked(box: TestBox, hook: string): Promise<ViewerPage> {
+  // A script that a test hands to the browser comes from no address, and may not reach a local one otherwise.
+  const browser = await launchBrowser(box, ["--disable-features=LocalNetworkAccessChecks"]);
+  const viewer = await ViewerPage.open(browser);
+  await viewer.page.route("**/assets/worker.js*", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: hook + await response.text() });
+  });
+  return viewer;
+}
 
 /** A mark on the page's global object that a reload would wipe. */
 async function markPage(viewer: ViewerPage): Promise<() => Promise<void>> {
@@ -83,13 +95,10 @@ Deno.test("recovery: a lost WebGL context comes back with the picture", async ()
   const serve = await Serve.start(box);
   const run = box.runId("context");
   await TestProducer.start(box, planFor(run));
-  // A script that a test hands to the browser comes from no address, and may not reach a local one otherwise.
-  const browser = await launchBrowser(box, ["--disable-features=LocalNetworkAccessChecks"]);
-  const viewer = await ViewerPage.open(browser);
   // Keeps the worker's own context within the test's reach.
-  await viewer.page.route("**/assets/worker.js*", async (route) => {
-    const response = await route.fetch();
-    const hook = `{
+  const viewer = await openHooked(
+    box,
+    `{
       const getContext = OffscreenCanvas.prototype.getContext;
       OffscreenCanvas.prototype.getContext = function (...args) {
         const context = getContext.apply(this, args);
@@ -98,9 +107,8 @@ Deno.test("recovery: a lost WebGL context comes back with the picture", async ()
         }
         return context;
       };
-    }`;
-    await route.fulfill({ response, body: hook + await response.text() });
-  });
+    }`,
+  );
   await viewer.visitRun(serve, run, { renderer: "webgl" });
   await viewer.untilMoving();
   const worker = viewer.page.workers()[0]!;
@@ -125,4 +133,34 @@ Deno.test("recovery: a worker that cannot begin is told on the page, with its re
   const notice = viewer.page.locator('[data-state="broken"]');
   await notice.waitFor();
   assert.match(await notice.innerText(), /gives no WebGL 2 context/);
+});
+
+Deno.test("recovery: a browser whose decoders all fail gets JPEG, and the page says why", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box);
+  const run = box.runId("undecodable");
+  await TestProducer.start(box, videoPlanFor(run));
+  const viewer = await openHooked(
+    box,
+    `globalThis.VideoDecoder = class extends VideoDecoder {
+      #error;
+      constructor(init) {
+        super(init);
+        this.#error = init.error;
+      }
+      decode() {
+        queueMicrotask(() => {
+          this.close();
+          this.#error(new DOMException("out of order", "EncodingError"));
+        });
+      }
+    };`,
+  );
+  await viewer.visitRun(serve, run);
+  await viewer.until(
+    "JPEG frames",
+    ({ stream, counters }) => stream?.lane?.kind === "jpeg" && counters.shown > 5,
+  );
+  const note = viewer.page.locator("[data-note]");
+  assert.equal(await note.innerText(), "JPEG: this browser has no H.264 decoder that works.");
 });

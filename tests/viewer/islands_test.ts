@@ -84,6 +84,9 @@ Deno.test("lane notes: nothing while all is as it should be, a sentence for each
   assert.deepEqual(laneNotes(fallen, "auto", { ...insecure, isSecureContext: true }), [
     "JPEG: this browser has no WebCodecs.",
   ]);
+  assert.deepEqual(laneNotes(fallen, "auto", able), [
+    "JPEG: this browser has no H.264 decoder that works.",
+  ]);
   assert.deepEqual(laneNotes(fallen, "jpeg", insecure), [], "asked for, and had");
   const why = "h264 was forced, but this page has no WebCodecs";
   assert.deepEqual(laneNotes({ ...fallen, why }, "h264", insecure), [

@@ -95,6 +95,7 @@ async function play(seed: number): Promise<{ shown: number; happened: Record<str
     onDone() {},
     onError() {},
     onKeyframeWanted: () => keyframeWanted = true,
+    onLaneLost: () => keyframeWanted = true,
   };
   const mux = new SourceMux(
     {

@@ -28,6 +28,7 @@ function setUp(newestWins = true) {
       onDone: (frame) => done.push(frame),
       onError: (message) => errors.push(message),
       onKeyframeWanted: () => assert.fail("each JPEG is a keyframe"),
+      onLaneLost: () => assert.fail("there is no other lane"),
     },
     bitmaps.decode,
     () => newestWins,

@@ -19,6 +19,7 @@ function setUp(acceleration: HardwareAcceleration = "prefer-hardware") {
   const overlays: number[] = [];
   const done: number[] = [];
   const errors: string[] = [];
+  const lost: string[] = [];
   let asked = 0;
   const openBefore = PictureDouble.open;
   const pipeline = new WebCodecsPipeline(
@@ -31,6 +32,7 @@ function setUp(acceleration: HardwareAcceleration = "prefer-hardware") {
       onDone: (frame) => done.push(frame),
       onError: (message) => errors.push(message),
       onKeyframeWanted: () => asked++,
+      onLaneLost: (lane) => lost.push(lane),
     },
     factory,
     preference,
@@ -46,6 +48,7 @@ function setUp(acceleration: HardwareAcceleration = "prefer-hardware") {
     overlays,
     done,
     errors,
+    lost,
     pipeline,
     push,
     decoders: factory.decoders,
@@ -139,6 +142,21 @@ Deno.test("webcodecs: a decoder that fails is replaced by one in software, which
   assert.deepEqual([test.pictures, test.preference.acceleration], [[4], "prefer-software"]);
   assert.equal(test.pipeline.acceleration, "software");
   assert.equal(test.decoder().configs[0]!.hardwareAcceleration, "prefer-software");
+});
+
+Deno.test("webcodecs: when three decoders fail without a picture between them, the lane is given up", () => {
+  using test = setUp();
+  const failAfter = (pictures: number, frame: number) => {
+    test.push({ frame, isKeyframe: true });
+    test.decoder().output(pictures);
+    test.decoder().fail("it never works");
+  };
+  for (const frame of [1, 2, 3, 4]) failAfter(1, frame);
+  assert.deepEqual([test.pictures, test.lost], [[1, 2, 3, 4], []]);
+  failAfter(0, 5);
+  assert.deepEqual(test.lost, []);
+  failAfter(0, 6);
+  assert.deepEqual([test.lost, test.done.at(-1)], [["h264"], 6]);
 });
 
 Deno.test("webcodecs: hardware that gives a picture out only when the next goes in is left for software", () => {

@@ -34,6 +34,7 @@ function setUp() {
       onDone() {},
       onError: (message) => errors.push(message),
       onKeyframeWanted: () => asked++,
+      onLaneLost: () => assert.fail("no decoder fails here"),
     },
     tools.nowMs,
   );

@@ -75,6 +75,18 @@ Deno.test("subscription: another lane is told; latency and phase lock are this p
   assert.deepEqual([lane, sent[1]!.handle], ["jpeg", 1]);
 });
 
+Deno.test("subscription: a lane that the page turns out not to draw is not accepted any more", () => {
+  const { sent, subscription } = setUp();
+  subscription.begin();
+  subscription.refuse("h264");
+  subscription.refuse("h264");
+  subscription.forget();
+  subscription.refuse("jpeg");
+  subscription.begin();
+  const accepts = sent.map(({ body }) => (decodeJson(body) as { accepts: string[] }).accepts);
+  assert.deepEqual(accepts, [["raw", "h264"], ["raw"], ["raw"]]);
+});
+
 Deno.test("subscription: keyframe requests, reports, display times and acks carry its handle, while it lives", () => {
   const { sent, datagrams, subscription, types } = setUp();
   const report = { framesShown: 3 } as Parameters<typeof subscription.sendReport>[0];
