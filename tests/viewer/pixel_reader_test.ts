@@ -99,3 +99,25 @@ Deno.test("pixel reader: one that hangs keeps no picture of a new start waiting"
   await settled();
   assert.deepEqual(seen.map(({ timestamp }) => timestamp), [2]);
 });
+
+Deno.test("pixel reader: what goes wrong with one picture is an error, and the next one comes out", async () => {
+  const reader = new PixelReader(new FramePool());
+  const errors: string[] = [];
+  const listener = (event: ErrorEvent) => {
+    event.preventDefault();
+    errors.push(event.message);
+  };
+  addEventListener("error", listener);
+  const [first, second] = [new SlowPicture(1), new SlowPicture(2)];
+  reader.read(first.asFrame(), 3, 5, () => {
+    throw new Error("it cannot be taken");
+  });
+  const seen: Seen[] = [];
+  readInto(seen, reader, second);
+  first.copied.resolve();
+  second.copied.resolve();
+  await settled();
+  removeEventListener("error", listener);
+  assert.deepEqual(seen.map(({ timestamp }) => timestamp), [2]);
+  assert.match(errors[0]!, /it cannot be taken/);
+});
