@@ -153,7 +153,8 @@ export class Subscription {
     pool.give(buffer);
     if (this.#closed) return this.#left.written();
     if (this.#unwritten.length > 0) this.#write();
-    this.onReady();
+    // Packets follow one another unasked: what they wait for is an ack.
+    if (this.raw) this.onReady();
   };
 
   /** Sends the HUD block unless this viewer has that version already or leaves too much unread. */

@@ -222,10 +222,10 @@ export class VideoFeed implements Disposable {
     let outputs = 0;
     let dueNs = Infinity;
     for (const { output, desk } of this.#outputs) {
-      const wanted = this.#viewersOf(output).some(({ wantsKeyframe }) => wantsKeyframe);
-      if (!wanted) continue;
-      if (desk.ask(nowNs)) outputs |= output;
-      else dueNs = Math.min(dueNs, desk.dueNs);
+      const wantedNs = Math.min(...this.#viewersOf(output).map((viewer) => viewer.keyframeDueNs));
+      if (wantedNs === Infinity) continue;
+      if (wantedNs <= nowNs && desk.ask(nowNs)) outputs |= output;
+      else dueNs = Math.min(dueNs, Math.max(wantedNs, desk.dueNs));
     }
     if (outputs !== 0) {
       this.#options.metrics.keyframeRequests.inc();

@@ -7,6 +7,9 @@ import type { Subscription } from "./subscription.ts";
 import type { StreamViewer } from "./video_demand.ts";
 import { VideoOutput } from "../ffi/stream.ts";
 
+/** A viewer with a cap is sent what it was not yet due for when nothing newer came for so long after its time. */
+const OVERDUE_NS = 100e6;
+
 /** What a stream makes for a lane; 0 for raw frames, which come without it. */
 export function outputOf(kind: LaneKind): number {
   if (kind === "raw") return 0;
@@ -17,6 +20,8 @@ export class VideoViewer implements StreamViewer {
   readonly subscription: Subscription;
   readonly output: number;
   readonly gate = new KeyframeGate();
+  /** The newest JPEG came before this viewer's time. */
+  #isOwed = false;
 
   constructor(subscription: Subscription, output: number) {
     this.subscription = subscription;
@@ -31,16 +36,20 @@ export class VideoViewer implements StreamViewer {
     return this.subscription.hasRoom;
   }
 
-  /** It has room, and its picture cannot go on without a keyframe. */
-  get wantsKeyframe(): boolean {
-    return this.gate.needsKeyframe && this.hasRoom;
+  /** From when on it must be sent a picture that does without those before it; Infinity: it need not be. */
+  get keyframeDueNs(): number {
+    if (!this.hasRoom) return Infinity;
+    if (this.gate.needsKeyframe) return -Infinity;
+    return this.#isOwed ? this.subscription.pacer.dueNs + OVERDUE_NS : Infinity;
   }
 
   /** JPEGs stand for themselves, so that each viewer's own cap holds for them. */
   isDue({ frame }: FrameBuffer, nowNs: number): boolean {
     if (this.output !== VideoOutput.Jpeg || this.gate.needsKeyframe) return true;
     const { pacer } = this.subscription;
-    return frame > pacer.afterFrame && nowNs >= pacer.dueNs;
+    if (frame <= pacer.afterFrame) return false;
+    this.#isOwed = nowNs < pacer.dueNs;
+    return !this.#isOwed;
   }
 
   /**

@@ -269,3 +269,25 @@ Deno.test("video feed: what the stream did is counted once, and to its end", asy
   assert.match(text, /telebridge_stream_packets_total\{run="run"\} 5\n/);
   assert.match(text, /telebridge_stream_encode_seconds_total\{run="run"\} 0\.5\n/);
 });
+
+Deno.test("video feed: JPEG viewers with different caps all see the picture after which the run stands still", async () => {
+  const [quick, slow] = [new Viewer("jpeg"), new Viewer("jpeg", { fpsMax: 5 })];
+  using box = new Box(quick, slow);
+  for (let frame = 1; frame <= 3; frame++) {
+    box.make(false, PixelFormat.Jpeg);
+    await written();
+    box.nowMs += 33;
+  }
+  assert.deepEqual([quick.packets, slow.packets], [[1, 2, 3], [1]]);
+  assert.deepEqual(box.stream.requests, [], "a newer one may come in time");
+  box.nowMs += 300;
+  box.feed.pump(WOKEN_NS);
+  assert.deepEqual(box.stream.requests, [VideoOutput.Jpeg]);
+  box.stream.push({ frame: 3, packet: 4, format: PixelFormat.Jpeg });
+  box.feed.pump(WOKEN_NS);
+  await written();
+  assert.deepEqual([quick.packets, slow.packets], [[1, 2, 3], [1, 4]]);
+  box.nowMs += 1000;
+  box.feed.pump(WOKEN_NS);
+  assert.equal(box.stream.requests.length, 1, "nobody misses anything");
+});
