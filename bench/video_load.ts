@@ -1,9 +1,10 @@
 /** Many runs, and viewers that do not read: what one costs the others. */
 
-import { ROOT, TestBox } from "../tests/harness/box.ts";
+import { TestBox } from "../tests/harness/box.ts";
 import { launchBrowser, ViewerPage } from "../tests/harness/browser.ts";
 import { LiveClient } from "../tests/harness/live_client.ts";
 import { Serve } from "../tests/harness/serve.ts";
+import { startViewer } from "../tests/harness/viewer_process.ts";
 import { sleep, waitFor } from "../tests/harness/wait.ts";
 import { Library } from "../ffi/library.ts";
 import { locateAssets } from "../core/assets.ts";
@@ -34,28 +35,6 @@ function watchLatency(client: LiveClient, library: Library): { samplesMs: number
   return watch;
 }
 
-/** A viewer in a process of its own, which can be stopped in mid-session. */
-function startChild(box: TestBox, serve: Serve, run: string): Deno.ChildProcess {
-  const { origin, ready } = serve;
-  const plan = { target: { origin, ready }, kind: "websocket", run, settings: H264 };
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--allow-all",
-      "--quiet",
-      `${ROOT}tests/harness/viewer_child.ts`,
-      JSON.stringify(plan),
-    ],
-    stdin: "null",
-    stderr: "inherit",
-  }).spawn();
-  box.onEnd(async () => {
-    child.kill("SIGKILL");
-    await child.status;
-  });
-  return child;
-}
-
 async function viewersOf(serve: Serve, runId: string): Promise<number> {
   const { runs } = await (await serve.fetch("/api/runs")).json();
   return runs.find((run: { id: string }) => run.id === runId)?.viewers ?? 0;
@@ -72,7 +51,11 @@ async function measureStall({ smoke, progress }: BenchOptions): Promise<Row[]> {
   const client = await LiveClient.open(box, serve);
   const watch = watchLatency(client, library);
   client.subscribe(1, runId, H264);
-  const child = startChild(box, serve, runId);
+  const child = startViewer(serve, "websocket", runId, H264);
+  box.onEnd(async () => {
+    child.kill("SIGKILL");
+    await child.status;
+  });
   await waitFor("three viewers", async () => await viewersOf(serve, runId) === 3);
   await page.untilMoving();
   const seconds = smoke ? 2 : 60;

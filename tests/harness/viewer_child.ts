@@ -1,4 +1,4 @@
-/** A viewer in a process of its own, to be killed: `viewer_child.ts PLAN`, with a ViewerPlan as JSON. */
+/** What viewer_process.ts starts: `viewer_child.ts PLAN`, with a ViewerPlan as JSON. */
 
 import type { Subscribe } from "../../proto/wire.ts";
 import { type LaneKind, LiveClient, type Target } from "./live_client.ts";
@@ -7,7 +7,7 @@ interface ViewerPlan {
   target: Target;
   kind: LaneKind;
   run: string;
-  settings?: Partial<Subscribe>;
+  settings: Partial<Subscribe>;
 }
 
 const { target, kind, run, settings }: ViewerPlan = JSON.parse(Deno.args[0]!);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { encodeBinary, encodeJson, MessageType, WIRE_VERSION } from "../../proto/wire.ts";
-import { ROOT, TestBox } from "../harness/box.ts";
+import { TestBox } from "../harness/box.ts";
 import { LiveClient } from "../harness/live_client.ts";
 import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { getRequest } from "../harness/raw_http.ts";
 import { Serve } from "../harness/serve.ts";
+import { startViewer } from "../harness/viewer_process.ts";
 import { waitFor } from "../harness/wait.ts";
 
 /** A WebSocket client frame, masked with zeros. */
@@ -70,18 +71,7 @@ Deno.test("flow: viewers killed without goodbye are noticed, and nobody else not
   witness.subscribe(1, run);
   const viewers = () => witness.runs.find(({ id }) => id === run)?.viewers;
   for (const kind of ["websocket", "webtransport"] as const) {
-    const { origin, ready: { token } } = serve;
-    const plan = { target: { origin, ready: { token } }, kind, run };
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--allow-all",
-        "--quiet",
-        `${ROOT}tests/harness/viewer_child.ts`,
-        JSON.stringify(plan),
-      ],
-      stdin: "null",
-    }).spawn();
+    const child = startViewer(serve, kind, run);
     await waitFor("two viewers", () => viewers() === 2, viewers);
     child.kill("SIGKILL");
     await child.status;
