@@ -7,11 +7,16 @@ const START_CODE_BYTES = 4;
 const NAL_AUD = 9;
 const NAL_IDR = 5;
 
-async function ffmpeg(
+function ffmpeg(args: string[], input?: Uint8Array<ArrayBuffer>): ReturnType<typeof run> {
+  return run("ffmpeg", args, input);
+}
+
+async function run(
+  program: "ffmpeg" | "ffprobe",
   args: string[],
   input: Uint8Array<ArrayBuffer> = new Uint8Array(),
 ): Promise<{ output: Uint8Array<ArrayBuffer>; complaints: string }> {
-  const child = new Deno.Command("ffmpeg", {
+  const child = new Deno.Command(program, {
     args: ["-hide_banner", "-loglevel", "warning", ...args],
     stdin: "piped",
     stdout: "piped",
@@ -43,6 +48,18 @@ export async function decodeH264(
   const sizes = lines.flatMap((line) => /^#dimensions 0: (\S+)/.exec(line)?.[1] ?? []);
   const frames = lines.filter((line) => /^\d+,/.test(line)).length;
   return { frames, sizes, complaints };
+}
+
+/** What ffprobe says of Annex-B: the stream's properties, every frame counted, and its complaints. */
+export async function probeH264(
+  accessUnits: Uint8Array[],
+): Promise<{ stream: Record<string, unknown>; complaints: string }> {
+  const { output, complaints } = await run(
+    "ffprobe",
+    ["-f", "h264", "-count_frames", "-show_streams", "-of", "json", "pipe:0"],
+    joined(accessUnits),
+  );
+  return { stream: JSON.parse(new TextDecoder().decode(output)).streams[0], complaints };
 }
 
 function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -14,6 +14,7 @@ import {
   encodedCard,
   firstPicture,
   isKeyframe,
+  probeH264,
   psnrDb,
 } from "../harness/ffmpeg.ts";
 import { openLibrary } from "../harness/library.ts";
@@ -70,7 +71,7 @@ async function metric(serve: Serve, line: RegExp): Promise<number> {
 }
 
 for (const [encoder, kind] of [["x264", "websocket"], ["openh264", "webtransport"]] as const) {
-  Deno.test(`video, ${kind}: a stream of ${encoder} is decoded by ffmpeg without a complaint`, async () => {
+  Deno.test(`video, ${kind}: a stream of ${encoder} is decoded by ffmpeg and counted by ffprobe without a complaint`, async () => {
     await using box = await TestBox.create();
     const run = box.runId("peer");
     await TestProducer.start(box, planFor(run, { card: CARD }));
@@ -83,6 +84,14 @@ for (const [encoder, kind] of [["x264", "websocket"], ["openh264", "webtransport
     const units = frames.map(({ payload }) => payload);
     const decoded = await decodeH264(units);
     assert.deepEqual(decoded, { frames: 30, sizes: ["320x240"], complaints: "" });
+    const { stream, complaints } = await probeH264(units);
+    assert.equal(complaints, "");
+    assert.equal(stream.nb_read_frames, "30");
+    assert.equal(stream.has_b_frames, 0);
+    assert.match(String(stream.profile), /Baseline/);
+    const { color_range, color_space, color_primaries, color_transfer } = stream;
+    assert.equal(color_range, "tv");
+    assert.deepEqual([color_space, color_primaries, color_transfer], Array(3).fill("bt709"));
     const db = psnrDb(await firstPicture(units), cardRgb(CARD, frames[0]!.header.frame));
     assert(db > PSNR_MIN_DB, `${db} dB`);
     const { tMonoNs, tWokenNs, tEncodedNs, tSentNs } = frames[9]!.header;
