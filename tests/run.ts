@@ -97,7 +97,9 @@ function summarize(results: readonly Result[]): number {
   );
   if (skipReasons.length > 0) {
     console.log(`\nSKIPPED, so not proven on this machine:`);
-    for (const reason of skipReasons) console.log(`  ${reason}`);
+    for (const [reason, tests] of Map.groupBy(skipReasons, (reason) => reason)) {
+      console.log(`  ${reason}${tests.length > 1 ? ` (${tests.length} tests)` : ""}`);
+    }
   }
   const failed = sum((result) => result.failed);
   console.log("");
