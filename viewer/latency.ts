@@ -7,6 +7,8 @@
  * frames that are drawn within one of the display's, it shows the last: only that one's wait is measured.
  */
 
+import { nearestRank, SampleWindow } from "./sample_window.ts";
+
 /** Consecutive parts of the path. */
 export const LATENCY_STAGES = ["ring", "encode", "server", "wire", "decode", "draw"] as const;
 export type LatencyStage = typeof LATENCY_STAGES[number];
@@ -42,38 +44,27 @@ export interface FrameMoments {
   drawnAtMs: number;
 }
 
-/** Samples of the last 10 s in kept arrays: adding one makes no garbage. */
+/** Samples of the last 10 s. */
 export class LatencySeries {
-  readonly #valuesMs = new Float64Array(SAMPLES_MAX);
-  readonly #takenAtMs = new Float64Array(SAMPLES_MAX);
-  readonly #sorted = new Float64Array(SAMPLES_MAX);
-  #added = 0;
+  readonly #valuesMs = new SampleWindow(WINDOW_MS, SAMPLES_MAX);
 
   add(valueMs: number, nowMs: number): void {
-    const index = this.#added % SAMPLES_MAX;
-    this.#valuesMs[index] = valueMs;
-    this.#takenAtMs[index] = nowMs;
-    this.#added++;
+    this.#valuesMs.add(valueMs, nowMs);
   }
 
   reset(): void {
-    this.#added = 0;
+    this.#valuesMs.reset();
   }
 
   /** Nearest-rank percentiles of the window that ends at `nowMs`; null while it is empty. */
   figures(nowMs: number): LatencyFigures | null {
-    const kept = Math.min(this.#added, SAMPLES_MAX);
-    let samples = 0;
-    for (let back = 1; back <= kept; back++) {
-      const index = (this.#added - back) % SAMPLES_MAX;
-      if (nowMs - this.#takenAtMs[index]! > WINDOW_MS) break;
-      this.#sorted[samples++] = this.#valuesMs[index]!;
-    }
-    if (samples === 0) return null;
-    const nowValueMs = this.#sorted[0]!;
-    const sorted = this.#sorted.subarray(0, samples).sort();
-    const rank = (share: number) => sorted[Math.ceil(share * samples) - 1]!;
-    return { nowMs: nowValueMs, p50Ms: rank(0.5), p99Ms: rank(0.99), samples };
+    const sorted = this.#valuesMs.sorted(nowMs);
+    return sorted && {
+      nowMs: this.#valuesMs.newest,
+      p50Ms: nearestRank(sorted, 0.5),
+      p99Ms: nearestRank(sorted, 0.99),
+      samples: sorted.length,
+    };
   }
 }
 

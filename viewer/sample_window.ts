@@ -26,9 +26,18 @@ export class SampleWindow {
     this.#added = 0;
   }
 
-  /** The nearest-rank quantiles of these shares (0 to 1) in the window that ends at `nowMs`; null while it is empty. */
-  quantiles(shares: readonly number[], nowMs: number): number[] | null {
-    const length = this.#values.length;
+  /** The last number added; NaN while there is none. */
+  get newest(): number {
+    const { length } = this.#values;
+    return this.#added === 0 ? NaN : this.#values[(this.#added - 1) % length]!;
+  }
+
+  /**
+   * The numbers of the window that ends at `nowMs`, smallest first, in memory that is used again; null while it is
+   * empty.
+   */
+  sorted(nowMs: number): Float64Array | null {
+    const { length } = this.#values;
     const kept = Math.min(this.#added, length);
     let samples = 0;
     for (let back = 1; back <= kept; back++) {
@@ -36,12 +45,21 @@ export class SampleWindow {
       if (nowMs - this.#takenAtMs[index]! > this.#windowMs) break;
       this.#sorted[samples++] = this.#values[index]!;
     }
-    if (samples === 0) return null;
-    const sorted = this.#sorted.subarray(0, samples).sort();
-    return shares.map((share) => sorted[Math.max(0, Math.ceil(share * samples) - 1)]!);
+    return samples === 0 ? null : this.#sorted.subarray(0, samples).sort();
+  }
+
+  /** The nearest-rank quantiles of these shares (0 to 1) in the window that ends at `nowMs`; null while it is empty. */
+  quantiles(shares: readonly number[], nowMs: number): number[] | null {
+    const sorted = this.sorted(nowMs);
+    return sorted && shares.map((share) => nearestRank(sorted, share));
   }
 
   quantile(share: number, nowMs: number): number | null {
     return this.quantiles([share], nowMs)?.[0] ?? null;
   }
+}
+
+/** The quantile of a share (0 to 1) of numbers that are sorted and not none. */
+export function nearestRank(sorted: Float64Array, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
 }
