@@ -4,7 +4,7 @@ import { TestBox } from "../tests/harness/box.ts";
 import { Serve } from "../tests/harness/serve.ts";
 import { sleep, waitFor } from "../tests/harness/wait.ts";
 import { startDemo } from "./demo_runs.ts";
-import { processUsage } from "./process.ts";
+import { processUsage } from "../tests/harness/process_usage.ts";
 import type { Bench, BenchOptions, Row } from "./report.ts";
 
 const RUNS_COUNT = 10;

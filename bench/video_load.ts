@@ -9,7 +9,7 @@ import { sleep, waitFor } from "../tests/harness/wait.ts";
 import { Library } from "../ffi/library.ts";
 import { locateAssets } from "../core/assets.ts";
 import type { Subscribe } from "../proto/wire.ts";
-import { processUsage } from "./process.ts";
+import { processUsage } from "../tests/harness/process_usage.ts";
 import { type Bench, type BenchOptions, percentiles, type Row } from "./report.ts";
 import { startCards, type StartedCards } from "./video_runs.ts";
 

@@ -5,6 +5,7 @@ import { LiveClient } from "../harness/live_client.ts";
 import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
 import { getRequest } from "../harness/raw_http.ts";
+import { processUsage } from "../harness/process_usage.ts";
 import { Serve } from "../harness/serve.ts";
 import { startViewer } from "../harness/viewer_process.ts";
 import { waitFor } from "../harness/wait.ts";
@@ -37,11 +38,6 @@ async function neverReads(serve: Serve, run: string): Promise<Deno.TcpConn> {
   return connection;
 }
 
-async function residentBytes(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) * 1024;
-}
-
 Deno.test("flow: viewers that never read cost no other a frame, and no memory", async () => {
   await using box = await TestBox.create();
   const run = box.runId("flood");
@@ -53,10 +49,10 @@ Deno.test("flow: viewers that never read cost no other a frame, and no memory", 
   await quick.framesCount(10);
   const stuck = await Promise.all(Array.from({ length: 5 }, () => neverReads(serve, run)));
   await quick.framesCount(30);
-  const before = await residentBytes(serve.pid);
+  const before = (await processUsage(serve.pid)).residentBytes;
   const seen = quick.frames.length;
   await quick.framesCount(seen + 120);
-  const grown = await residentBytes(serve.pid) - before;
+  const grown = (await processUsage(serve.pid)).residentBytes - before;
   // 120 frames of 480 kB for five viewers would be 288 MB.
   assert(grown < 64 * 2 ** 20, `the server grew by ${Math.round(grown / 2 ** 20)} MiB`);
   for (const connection of stuck) connection.close();

@@ -22,6 +22,7 @@ import { openLibrary } from "../harness/library.ts";
 import { type LaneKind as Connection, LiveClient, type LiveFrame } from "../harness/live_client.ts";
 import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
+import { processUsage } from "../harness/process_usage.ts";
 import { Serve } from "../harness/serve.ts";
 import { cardPixels, cardRgb, type TestCard } from "../harness/test_card.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
@@ -59,11 +60,6 @@ async function threadsCount(pid: number, name: string): Promise<number> {
     if (comm.trim() === name) count++;
   }
   return count;
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) * 1024;
 }
 
 async function metric(serve: Serve, line: RegExp): Promise<number> {
@@ -154,12 +150,12 @@ Deno.test("video: a viewer that lost a stretch goes on with a keyframe, and cost
   await slow.framesCount(5);
   slow.acks = false;
   const acked = slow.frames.length;
-  const before = await residentBytes(serve.pid);
+  const before = (await processUsage(serve.pid)).residentBytes;
   const seen = quick.frames.length;
   await quick.framesCount(seen + 160);
   const lostFrom = slow.frames.length;
   assert(lostFrom <= acked + PACKETS_IN_FLIGHT_MAX, `${lostFrom - acked} came without acks`);
-  const grown = await residentBytes(serve.pid) - before;
+  const grown = (await processUsage(serve.pid)).residentBytes - before;
   assert(grown < 64 * 2 ** 20, `the server grew by ${Math.round(grown / 2 ** 20)} MiB`);
   slow.acks = true;
   slow.ack(1, slow.frames.at(-1)!.header.frame);
