@@ -1,22 +1,17 @@
 /** Buffers for frame messages, kept: a copy into new memory takes twice as long as one into a kept buffer. */
 
-import { FRAME_HEADER_BYTES, FRAME_KEYFRAME, HEAD_BYTES, PixelFormat } from "../proto/wire.ts";
+import {
+  FRAME_HEADER_BYTES,
+  FRAME_KEYFRAME,
+  FrameOffset,
+  HEAD_BYTES,
+  PixelFormat,
+} from "../proto/wire.ts";
 
 /** Free buffers kept per pool; what comes back beyond them is left to the garbage collector. */
 const FREE_BUFFERS_MAX = 4;
 /** Buffers grow in these steps, so that frames of changing size do not each need a new one. */
 const BUFFER_BYTES_STEP = 64 * 1024;
-
-/** Offsets of what the server looks at in a frame's header (docs/wire.md). */
-const Offset = {
-  frame: 8,
-  width: 56,
-  height: 60,
-  format: 64,
-  flags: 76,
-  packet: 100,
-  tEncodedNs: 120,
-} as const;
 
 /** Room for one frame message: the message's head, then a frame as the ring's reader copies it. */
 export class FrameBuffer {
@@ -40,36 +35,37 @@ export class FrameBuffer {
 
   /** Number of the frame in it. */
   get frame(): number {
-    return Number(this.#view.getBigUint64(HEAD_BYTES + Offset.frame, true));
+    return Number(this.#view.getBigUint64(HEAD_BYTES + FrameOffset.frame, true));
   }
 
   /** Pixels. */
   get width(): number {
-    return this.#u32(Offset.width);
+    return this.#u32(FrameOffset.width);
   }
 
   /** Pixels. */
   get height(): number {
-    return this.#u32(Offset.height);
+    return this.#u32(FrameOffset.height);
   }
 
   get format(): number {
-    return this.#u32(Offset.format);
+    return this.#u32(FrameOffset.format);
   }
 
   /** It can be decoded without another; every JPEG can. */
   get keyframe(): boolean {
-    return this.format === PixelFormat.Jpeg || (this.#u32(Offset.flags) & FRAME_KEYFRAME) !== 0;
+    return this.format === PixelFormat.Jpeg ||
+      (this.#u32(FrameOffset.flags) & FRAME_KEYFRAME) !== 0;
   }
 
   /** Number of the packet in its stream's output. */
   get packet(): number {
-    return this.#u32(Offset.packet);
+    return this.#u32(FrameOffset.packet);
   }
 
   /** CLOCK_MONOTONIC when the packet was ready. */
   get encodedNs(): bigint {
-    return this.#view.getBigUint64(HEAD_BYTES + Offset.tEncodedNs, true);
+    return this.#view.getBigUint64(HEAD_BYTES + FrameOffset.tEncodedNs, true);
   }
 
   #u32(offset: number): number {

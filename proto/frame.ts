@@ -63,32 +63,58 @@ export const FRAME_HEADER_BYTES = 128;
 /** Offset of a frame's payload in its message. */
 export const FRAME_PAYLOAD_OFFSET = HEAD_BYTES + FRAME_HEADER_BYTES;
 
+/** Where each field of {@link FrameHeader} stands, from the header's start. */
+export const FrameOffset = {
+  tSentNs: 0,
+  frame: 8,
+  step: 16,
+  episode: 24,
+  reward: 32,
+  tMonoNs: 40,
+  tRealNs: 48,
+  width: 56,
+  height: 60,
+  format: 64,
+  stride: 68,
+  payloadBytes: 72,
+  flags: 76,
+  overlayWidth: 80,
+  overlayHeight: 84,
+  overlayFormat: 88,
+  overlayBytes: 92,
+  overlayOffset: 96,
+  packet: 100,
+  tWokenNs: 104,
+  framesSkipped: 112,
+  tEncodedNs: 120,
+} as const satisfies Record<keyof FrameHeader, number>;
+
 /** Reads a frame's 128 bytes in front of its payload, and checks that the payload holds what it announces. */
 export function decodeFrameHeader(body: Uint8Array): FrameHeader {
   const view = requireBytes("a frame header", body, FRAME_HEADER_BYTES);
   const header: FrameHeader = {
-    tSentNs: view.getBigUint64(0, true),
-    frame: Number(view.getBigUint64(8, true)),
-    step: Number(view.getBigUint64(16, true)),
-    episode: Number(view.getBigUint64(24, true)),
-    reward: view.getFloat64(32, true),
-    tMonoNs: view.getBigUint64(40, true),
-    tRealNs: view.getBigUint64(48, true),
-    width: view.getUint32(56, true),
-    height: view.getUint32(60, true),
-    format: view.getUint32(64, true),
-    stride: view.getUint32(68, true),
-    payloadBytes: view.getUint32(72, true),
-    flags: view.getUint32(76, true),
-    overlayWidth: view.getUint32(80, true),
-    overlayHeight: view.getUint32(84, true),
-    overlayFormat: view.getUint32(88, true),
-    overlayBytes: view.getUint32(92, true),
-    overlayOffset: view.getUint32(96, true),
-    packet: view.getUint32(100, true),
-    tWokenNs: view.getBigUint64(104, true),
-    framesSkipped: Number(view.getBigUint64(112, true)),
-    tEncodedNs: view.getBigUint64(120, true),
+    tSentNs: view.getBigUint64(FrameOffset.tSentNs, true),
+    frame: Number(view.getBigUint64(FrameOffset.frame, true)),
+    step: Number(view.getBigUint64(FrameOffset.step, true)),
+    episode: Number(view.getBigUint64(FrameOffset.episode, true)),
+    reward: view.getFloat64(FrameOffset.reward, true),
+    tMonoNs: view.getBigUint64(FrameOffset.tMonoNs, true),
+    tRealNs: view.getBigUint64(FrameOffset.tRealNs, true),
+    width: view.getUint32(FrameOffset.width, true),
+    height: view.getUint32(FrameOffset.height, true),
+    format: view.getUint32(FrameOffset.format, true),
+    stride: view.getUint32(FrameOffset.stride, true),
+    payloadBytes: view.getUint32(FrameOffset.payloadBytes, true),
+    flags: view.getUint32(FrameOffset.flags, true),
+    overlayWidth: view.getUint32(FrameOffset.overlayWidth, true),
+    overlayHeight: view.getUint32(FrameOffset.overlayHeight, true),
+    overlayFormat: view.getUint32(FrameOffset.overlayFormat, true),
+    overlayBytes: view.getUint32(FrameOffset.overlayBytes, true),
+    overlayOffset: view.getUint32(FrameOffset.overlayOffset, true),
+    packet: view.getUint32(FrameOffset.packet, true),
+    tWokenNs: view.getBigUint64(FrameOffset.tWokenNs, true),
+    framesSkipped: Number(view.getBigUint64(FrameOffset.framesSkipped, true)),
+    tEncodedNs: view.getBigUint64(FrameOffset.tEncodedNs, true),
   };
   const present = body.byteLength - FRAME_HEADER_BYTES;
   if (header.payloadBytes > present || header.overlayOffset + header.overlayBytes > present) {
@@ -105,14 +131,14 @@ export function stampFrame(
 ): void {
   writeHead(message, MessageType.Frame, handle);
   const view = viewOf(message);
-  view.setBigUint64(HEAD_BYTES, stamp.tSentNs, true);
-  view.setBigUint64(HEAD_BYTES + 112, BigInt(stamp.framesSkipped), true);
+  view.setBigUint64(HEAD_BYTES + FrameOffset.tSentNs, stamp.tSentNs, true);
+  view.setBigUint64(HEAD_BYTES + FrameOffset.framesSkipped, BigInt(stamp.framesSkipped), true);
 }
 
 /** Fields of a slot header copied from the ring that a stream's packet has by itself. */
 export function stampRawFrame(message: Uint8Array, tWokenNs: bigint): void {
   const view = viewOf(message);
   view.setUint32(HEAD_BYTES + 100, 0, true);
-  view.setBigUint64(HEAD_BYTES + 104, tWokenNs, true);
-  view.setBigUint64(HEAD_BYTES + 120, 0n, true);
+  view.setBigUint64(HEAD_BYTES + FrameOffset.tWokenNs, tWokenNs, true);
+  view.setBigUint64(HEAD_BYTES + FrameOffset.tEncodedNs, 0n, true);
 }
