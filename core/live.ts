@@ -135,7 +135,8 @@ export class Live implements Disposable {
     this.#rate.onSecond(attachment.reader.status.head, subscriptions, Number(clockNs()));
     this.#rate.apply(attachment.controller, subscriptions);
     const first = subscriptions[0]?.pacer;
-    if (first !== undefined) {
+    // Where there is a stream its thread tells.
+    if (first !== undefined && !this.streams) {
       attachment.controller?.setSampled(first.lastFrame, first.framesSkipped);
     }
     this.#lanes.onSecond();
