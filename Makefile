@@ -14,7 +14,9 @@ bench: SETUP := bench
 
 # The browser's bundles are made anew when one of these has changed.
 BUNDLE_SOURCES := deno.json deno.lock tools/bundle.ts \
-  $(shell find islands viewer proto -type f -not -name '*_test.ts')
+  $(shell find islands viewer proto -type f -not -path 'proto/gen/*' -not -name '*_test.ts')
+
+PROTO_SOURCES := deno.json tools/protos.ts $(wildcard proto/buf*.yaml proto/telebridge/v1/*.proto)
 
 ##@ To use it
 .PHONY: run
@@ -22,7 +24,7 @@ run: build ## start the server with a live demo run (ARGS="--port 8080" passes f
 	@exec bin/telebridge serve --demo $(ARGS)
 
 .PHONY: build
-build: native dist/bundled bin/telebridge ## build all of it: the C library, the pages, bin/telebridge
+build: native protos dist/bundled bin/telebridge ## build all of it: the C library, the pages, bin/telebridge
 
 .PHONY: setup
 setup: ## install what is missing: Deno, npm and Debian packages (nothing twice)
@@ -42,7 +44,7 @@ test: build ## run every test (SUITE=browser for one suite, FILTER=text for some
 	@exec $(DENO) run --allow-all tests/run.ts $(if $(SUITE),--suite "$(SUITE)") $(if $(FILTER),--filter "$(FILTER)")
 
 .PHONY: ok
-ok: setup ## check format, lint and types: the quick look before a commit
+ok: protos ## check format, lint and types: the quick look before a commit
 	@$(DENO) task ok
 
 .PHONY: fmt
@@ -55,7 +57,7 @@ lint: setup ## lint the sources
 	@$(DENO) lint --quiet
 
 .PHONY: check
-check: setup ## check the types
+check: protos ## check the types
 	@$(DENO) check --quiet .
 
 .PHONY: bench
@@ -65,7 +67,7 @@ bench: build ## run the benchmarks at full size: minutes (ARGS="ffi --smoke" for
 .PHONY: clean
 clean: ## remove what was built (not .tools)
 	@$(MAKE) -C native clean
-	@rm -rf bin dist clients/python/build clients/python/dist
+	@rm -rf bin dist proto/gen clients/python/build clients/python/dist
 
 .PHONY: help
 help: ## list the targets
@@ -77,7 +79,15 @@ native: | setup
 	@$(MAKE) --silent -C native
 	@$(MAKE) --silent -C native/demo
 
-dist/bundled: $(BUNDLE_SOURCES) | setup
+.PHONY: protos
+protos: dist/telebridge.binpb
+
+dist/telebridge.binpb: $(PROTO_SOURCES) | setup
+	@echo "build: the durable lane's protocol" >&2
+	@$(DENO) run --quiet --allow-all --cached-only tools/protos.ts
+	@touch $@
+
+dist/bundled: $(BUNDLE_SOURCES) | setup protos
 	@echo "build: the pages" >&2
 	@$(DENO) run --quiet --allow-all tools/bundle.ts
 	@touch $@

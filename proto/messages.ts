@@ -30,6 +30,8 @@ export const MessageType = {
   KeyframeRequest: 8,
   Display: 9,
   Report: 10,
+  Follow: 11,
+  Route: 12,
   Welcome: 64,
   Runs: 65,
   State: 66,
@@ -39,6 +41,8 @@ export const MessageType = {
   ProbeReply: 70,
   Reply: 71,
   Bye: 72,
+  Commits: 73,
+  Durable: 74,
 } as const;
 export type MessageType = typeof MessageType[keyof typeof MessageType];
 

@@ -18,7 +18,7 @@ const NO_HTTP = ["node:http", "node:https", "node:http2"];
 
 /** A new dependency is a row here, so that nobody adds one in passing. */
 const layers: Readonly<Record<string, Layer>> = {
-  proto: { layers: [], packages: [] },
+  proto: { layers: [], packages: ["@bufbuild/protobuf"] },
   ffi: { layers: ["proto"], packages: ["node:"] },
   core: {
     layers: ["ffi", "proto"],
@@ -45,12 +45,28 @@ const layers: Readonly<Record<string, Layer>> = {
       "ws",
     ],
   },
+  ingest: {
+    layers: ["core", "ffi", "proto"],
+    packages: ["node:", "@bufbuild/protobuf", "@grpc/grpc-js", "@logtape/logtape"],
+  },
+  clients: {
+    layers: ["proto"],
+    packages: ["node:", "@bufbuild/protobuf", "@grpc/grpc-js"],
+  },
   cli: {
-    layers: ["routes", "core", "ffi", "proto"],
-    packages: ["node:", "@logtape/logtape", "commander"],
+    layers: ["routes", "ingest", "clients", "core", "ffi", "proto"],
+    packages: [
+      "node:",
+      "@bufbuild/protobuf",
+      "@grpc/grpc-js",
+      "@logtape/logtape",
+      "@msgpack/msgpack",
+      "cli-progress",
+      "commander",
+    ],
   },
   viewer: { layers: ["proto"], packages: ["twgl.js"] },
-  islands: { layers: ["viewer", "proto"], packages: ["preact", "@preact/signals"] },
+  islands: { layers: ["viewer", "proto"], packages: ["preact", "@preact/signals", "uplot"] },
 };
 
 const TOP_LEVEL_REQUIRED = [
@@ -75,6 +91,7 @@ const TOP_LEVEL_ALLOWED = [
   "deno.lock",
   "docs",
   "examples",
+  "ingest",
   "tools",
   "viewer",
 ];
