@@ -13,6 +13,7 @@ const secret = v.pipe(v.string(), v.maxLength(256));
 const u32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
 
 export const RUN_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const runId = v.pipe(v.string(), v.regex(RUN_ID_PATTERN, "a run's id"));
 
 const HelloSchema = v.object({
   version: v.pipe(v.number(), v.integer()),
@@ -23,7 +24,7 @@ const HelloSchema = v.object({
 const LANES = ["raw", "h264", "jpeg"] as const;
 
 const SubscribeSchema = v.object({
-  run: v.pipe(v.string(), v.regex(RUN_ID_PATTERN, "a run's id")),
+  run: runId,
   fpsMax: v.pipe(
     v.number(),
     v.check(
@@ -51,6 +52,10 @@ const CommandSchema = v.variant("command", [
     ),
   }),
 ]);
+
+const FollowSchema = v.object({ run: v.nullable(runId) });
+
+const RouteSchema = v.object({ run: runId, prefer: v.picklist(["auto", "ring", "grpc"]) });
 
 /** Longer than any time that a page measures within a second or shows. */
 const REPORT_MS_MAX = 3_600_000;
@@ -93,3 +98,5 @@ export const parseHello = (body: Uint8Array) => parse("Hello", HelloSchema, body
 export const parseSubscribe = (body: Uint8Array) => parse("Subscribe", SubscribeSchema, body);
 export const parseReport = (body: Uint8Array) => parse("Report", ReportSchema, body);
 export const parseCommand = (body: Uint8Array) => parse("Command", CommandSchema, body);
+export const parseFollow = (body: Uint8Array) => parse("Follow", FollowSchema, body);
+export const parseRoute = (body: Uint8Array) => parse("Route", RouteSchema, body);

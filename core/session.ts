@@ -21,8 +21,16 @@ import {
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
 import { CommandError } from "./control_desk.ts";
+import type { CommitsDesk } from "./durable/desk.ts";
 import { LeftFrames } from "./left_frames.ts";
-import { parseCommand, parseHello, parseReport, parseSubscribe } from "./messages.ts";
+import {
+  parseCommand,
+  parseFollow,
+  parseHello,
+  parseReport,
+  parseRoute,
+  parseSubscribe,
+} from "./messages.ts";
 import { Subscription } from "./subscription.ts";
 import type { Access, Authority } from "./tokens.ts";
 import type { Transport } from "./transport.ts";
@@ -39,6 +47,8 @@ const RUNS_BACKLOG_BYTES_MAX = 64 * 1024;
 export interface SessionContext {
   authority: Authority;
   channels: Channels;
+  /** null: there is no durable lane. */
+  commits: CommitsDesk | null;
   clockNs: () => bigint;
   /** Changes with every start of the server. */
   instance: string;
@@ -136,6 +146,7 @@ export class Session {
       access,
       runs: this.#context.runs(),
     }));
+    this.#context.commits?.join(this.transport);
   }
 
   #handle(message: Message, access: Access, datagram: boolean): void {
@@ -170,6 +181,13 @@ export class Session {
       case MessageType.Ack: {
         const ack = decodeAck(message.body);
         return watching?.channel.acked(watching.subscription, ack.frame);
+      }
+      case MessageType.Follow:
+        return this.#context.commits?.follow(this.transport, parseFollow(message.body).run);
+      case MessageType.Route: {
+        const { run, prefer } = parseRoute(message.body);
+        if (access === "control") this.#context.commits?.preferRoute(run, prefer);
+        return;
       }
       default:
         throw new WireError(`a message of type ${message.type} is unknown here`);
@@ -271,6 +289,7 @@ export class Session {
     this.#closed = true;
     clearTimeout(this.#helloTimer);
     for (const handle of [...this.#watching.keys()]) this.#unsubscribe(handle);
+    this.#context.commits?.leave(this.transport);
     if (bye !== null) this.transport.close(bye);
     this.#context.onClosed(this, fault);
   }

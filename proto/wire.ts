@@ -4,6 +4,8 @@
 
 export * from "./bodies.ts";
 export * from "./codec.ts";
+export * from "./f64.ts";
 export * from "./frame.ts";
+export * from "./history.ts";
 export * from "./messages.ts";
 export * from "./splitter.ts";

@@ -153,6 +153,7 @@ function assemble(options: ServeOptions): Parts {
     context: {
       authority,
       channels,
+      commits: null,
       runs,
       instance: randomHex(INSTANCE_BYTES),
       helloTimeoutMs: HELLO_TIMEOUT_MS,

@@ -1,6 +1,7 @@
 /** The server without HTTP: real rings, a real hub, sessions over lanes in memory. */
 
 import { Channels } from "../../core/channels.ts";
+import { CommitsDesk } from "../../core/durable/desk.ts";
 import { Metrics } from "../../core/metrics.ts";
 import { RunRegistry } from "../../core/registry.ts";
 import { segmentRunIds, type WatchSegments } from "../../core/segments.ts";
@@ -21,6 +22,7 @@ import {
   WIRE_VERSION,
 } from "../../proto/wire.ts";
 import type { TestBox } from "./box.ts";
+import { DurableDouble } from "./durable_double.ts";
 import { openLibrary } from "./library.ts";
 import { MemoryLane } from "./memory_lane.ts";
 
@@ -96,6 +98,7 @@ export class ServerCore implements AsyncDisposable {
   readonly sessions: Sessions;
   readonly metrics = new Metrics();
   readonly authority: Authority;
+  readonly durable = new DurableDouble();
 
   private constructor({ helloTimeoutMs = 5_000, sessionsMax = 8 }: ServerCoreOptions) {
     const library = openLibrary();
@@ -118,6 +121,7 @@ export class ServerCore implements AsyncDisposable {
       context: {
         authority: this.authority,
         channels: this.channels,
+        commits: new CommitsDesk(this.durable),
         clockNs: () => library.clockMonoNs(),
         instance: "test",
         helloTimeoutMs,

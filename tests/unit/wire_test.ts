@@ -1,5 +1,6 @@
 import * as wire from "../../proto/wire.ts";
 import fc from "fast-check";
+import { GatheredCommits } from "../../core/durable/gathered_commits.ts";
 import assert from "node:assert/strict";
 
 const { MessageType } = wire;
@@ -16,6 +17,18 @@ function vectors(): Map<string, Uint8Array<ArrayBuffer>> {
   ]));
 }
 
+function commitsOf(run: string, series: string, timeUnixNs: bigint, step: bigint, value: number) {
+  const gathered = new GatheredCommits(run);
+  gathered.add({ samples: 1 }, {
+    names: [series],
+    series: Uint32Array.of(0),
+    timeUnixNs: BigInt64Array.of(timeUnixNs),
+    step: BigUint64Array.of(step),
+    value: Float64Array.of(value),
+  });
+  return gathered.message(false);
+}
+
 Deno.test("wire: every test vector of docs/wire.md is what the codec writes", () => {
   const probe = wire.encodeProbe(1.5);
   const written = new Map<string, Uint8Array>([
@@ -30,6 +43,20 @@ Deno.test("wire: every test vector of docs/wire.md is what the codec writes", ()
     [
       'Input, handle 1: key 4 ("A") down with shift',
       wire.encodeInputs(1, [{ kind: 3, code: 4, x: 0, y: 0, buttons: 1, modifiers: 1 }]),
+    ],
+    ['Follow run "a"', wire.encodeJson(MessageType.Follow, 0, { run: "a" })],
+    ["Follow none", wire.encodeJson(MessageType.Follow, 0, { run: null })],
+    [
+      'Route of run "a": gRPC',
+      wire.encodeJson(MessageType.Route, 0, { run: "a", prefer: "grpc" }),
+    ],
+    [
+      'Commits of run "a": 1 sample of "l", 1.5 s, step 2, 0.25',
+      commitsOf("a", "l", 1_500_000_000n, 2n, 0.25),
+    ],
+    [
+      "Durable, all is well",
+      wire.encodeJson(MessageType.Durable, 0, { state: "ok", reason: "", routes: [] }),
     ],
   ]);
   assert.deepEqual(vectors(), written);
@@ -66,6 +93,18 @@ Deno.test("wire: a stream cut anywhere yields the same messages", () => {
       );
     },
   ));
+});
+
+Deno.test("wire: columns of numbers keep every bit, and what is not one is a WireError", () => {
+  fc.assert(fc.property(fc.float64Array(), (numbers) => {
+    const column = Float64Array.from(numbers);
+    assert.deepEqual(wire.decodeF64(wire.encodeF64(column)), column);
+    // A column may be a part of a larger one.
+    assert.deepEqual(wire.decodeF64(wire.encodeF64(column.subarray(1))), column.slice(1));
+  }));
+  for (const bad of ["AAAA", "%", "AAAAAAAA+D8=AAAA"]) {
+    assert.throws(() => wire.decodeF64(bad), wire.WireError);
+  }
 });
 
 Deno.test("wire: random bytes are a WireError or messages within the limit, never anything else", () => {
