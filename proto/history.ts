@@ -91,6 +91,8 @@ export interface StoredEpisodesPage {
     truncated: boolean;
   }[];
   next: string | null;
+  /** Where to go on later. */
+  end: string;
 }
 
 /** Viewer to server: the run whose commits this session wants; null: none. */
