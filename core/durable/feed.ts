@@ -51,6 +51,10 @@ export interface DurableState {
 /** A worker's control stream. */
 export interface RemoteWorker {
   runId: string;
+  /** When it said hello. */
+  connectedAtMs: number;
+  /** It has pictures to show: a ring, here or elsewhere, or it has published some by gRPC. */
+  hasPictures: boolean;
   /** This machine sees its ring. */
   ringVisible: boolean;
   /** Its pictures come by gRPC now. */

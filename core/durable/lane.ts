@@ -16,6 +16,8 @@ export interface DurableListener {
   onMissed?(runId: string): void;
   /** Runs were made, ended, tagged or deleted. */
   onRuns?(): void;
+  /** Somebody prefers another way for the run's pictures. */
+  onRoute?(runId: string, prefer: RoutePreference): void;
 }
 
 /** Where clients find gRPC. */
