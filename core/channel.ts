@@ -53,6 +53,11 @@ export class Channel {
     return this.#subscriptions.length;
   }
 
+  /** The one that is attached, or that could not be. */
+  get segment(): string {
+    return this.#live?.attachment.reader.runId ?? this.#run?.segment ?? this.runId;
+  }
+
   /** What the run's stream does; null without one. */
   get streamStatus(): VideoStatus | null {
     return this.#live?.streamStatus ?? null;

@@ -28,8 +28,9 @@ export class Channels implements RunListener {
   readonly #registry: RunRegistry;
   readonly #metrics: Metrics;
   readonly #video: VideoOptions;
+  readonly #onWatched: (runIds: ReadonlySet<string>) => void;
   readonly #channels = new Map<string, Channel>();
-  readonly #byStream = new Map<number, Channel>();
+  readonly #byStream = new Map<number, { channel: Channel; segment: string }>();
   /** Those of {@link #byStream} that make video. */
   readonly #videoStreams = new Set<number>();
   #streamsCount = 0;
@@ -38,12 +39,20 @@ export class Channels implements RunListener {
   #stopping = false;
 
   constructor(
-    options: { library: Library; registry: RunRegistry; metrics: Metrics; video: VideoOptions },
+    options: {
+      library: Library;
+      registry: RunRegistry;
+      metrics: Metrics;
+      video: VideoOptions;
+      /** Called with all runs that somebody watches, when there is one more or less. They need not exist yet. */
+      onWatched?: (runIds: ReadonlySet<string>) => void;
+    },
   ) {
     this.#library = options.library;
     this.#registry = options.registry;
     this.#metrics = options.metrics;
     this.#video = options.video;
+    this.#onWatched = options.onWatched ?? (() => {});
     this.#hub = options.library.openHub();
   }
 
@@ -68,15 +77,22 @@ export class Channels implements RunListener {
   subscribe(runId: string, subscription: Subscription): Channel {
     const channel = this.#channels.get(runId) ?? this.#create(runId);
     channel.add(subscription, this.#registry.get(runId));
+    if (channel.viewersCount === 1) this.#tellWatched();
     return channel;
   }
 
   unsubscribe(channel: Channel, subscription: Subscription): void {
     channel.remove(subscription);
+    if (channel.viewersCount === 0) this.#tellWatched();
     this.#dropIfIdle(channel);
   }
 
-  /** A run appeared, ended or failed. */
+  #tellWatched(): void {
+    const watched = [...this.#channels.values()].filter(({ viewersCount }) => viewersCount > 0);
+    this.#onWatched(new Set(watched.map(({ runId }) => runId)));
+  }
+
+  /** A run appeared, ended or failed, or its pictures come another way. */
   onRunChange(runId: string): void {
     const channel = this.#channels.get(runId);
     if (channel === undefined) return;
@@ -98,7 +114,7 @@ export class Channels implements RunListener {
       attach: (run) => this.#attach(channel, run),
       video: this.#video,
       openStream: (attachment, settings) => this.#openStream(channel, attachment, settings),
-      onFault: (error) => this.#fault(runId, error.message),
+      onFault: (error) => this.#fault(channel.segment, error.message),
     });
     this.#channels.set(runId, channel);
     this.#hudTimer ??= setInterval(() => this.#onHudTick(), HUD_TICK_MS);
@@ -107,14 +123,15 @@ export class Channels implements RunListener {
 
   #attach(channel: Channel, run: Run): Attachment {
     const streamId = ++this.#streamsCount;
+    const { segment } = run;
     const attachment = new Attachment(this.#library, this.#hub, streamId, run.reader!, () => {
       this.#byStream.delete(streamId);
     });
     if (attachment.controller === null) {
       const { whyUncontrolled } = attachment;
-      logger.warn`run ${run.id} can be watched, not paused, for now: ${whyUncontrolled}`;
+      logger.warn`run ${segment} can be watched, not paused, for now: ${whyUncontrolled}`;
     }
-    this.#byStream.set(streamId, channel);
+    this.#byStream.set(streamId, { channel, segment });
     this.#waiting ??= this.#wait();
     return attachment;
   }
@@ -122,17 +139,17 @@ export class Channels implements RunListener {
   /** On a reader of its own, of the same segment: a stream's thread reads beside this one. */
   #openStream(
     channel: Channel,
-    { reader: { runId, epochNs }, controller }: Attachment,
+    { reader: { runId: segment, epochNs }, controller }: Attachment,
     settings: VideoSettings,
   ): StreamHold | null {
     using undo = new DisposableStack();
     const streamId = ++this.#streamsCount;
-    const reader = openSegment(this.#library, runId, epochNs);
+    const reader = openSegment(this.#library, segment, epochNs);
     if (reader === null) return null;
     undo.use(reader);
     const stream = this.#library.openStream(this.#hub, streamId, reader, controller, settings);
     undo.use(stream);
-    this.#byStream.set(streamId, channel);
+    this.#byStream.set(streamId, { channel, segment });
     this.#videoStreams.add(streamId);
     undo.defer(() => {
       this.#byStream.delete(streamId);
@@ -151,9 +168,9 @@ export class Channels implements RunListener {
     this.#hudTimer = undefined;
   }
 
-  #fault(runId: string, reason: string): void {
+  #fault(segment: string, reason: string): void {
     this.#metrics.countError("run");
-    this.#registry.fail(runId, reason);
+    this.#registry.fail(segment, reason);
   }
 
   #onHudTick(): void {
@@ -184,8 +201,9 @@ export class Channels implements RunListener {
   }
 
   #onHubEvent(index: number): void {
-    const channel = this.#byStream.get(this.#hub.streamId(index));
-    if (channel === undefined) return;
+    const stream = this.#byStream.get(this.#hub.streamId(index));
+    if (stream === undefined) return;
+    const { channel, segment } = stream;
     switch (this.#hub.kind(index)) {
       case HubEventKind.Frame:
         return channel.onFrameEvent(this.#hub.headFrame(index), this.#hub.wokenNs(index));
@@ -196,13 +214,13 @@ export class Channels implements RunListener {
       case HubEventKind.NoEncoder:
         return channel.onNoEncoder(this.#hub.outputsLost(index));
       case HubEventKind.Fault:
-        return this.#fault(channel.runId, faultReason(this.#hub.detail(index)));
+        return this.#fault(segment, faultReason(this.#hub.detail(index)));
       case HubEventKind.Polling:
         logger
-          .warn`run ${channel.runId} sends no datagrams here (another TELEBRIDGE_RUNTIME_DIR?): polling`;
+          .warn`run ${segment} sends no datagrams here (another TELEBRIDGE_RUNTIME_DIR?): polling`;
         return;
       default:
-        this.#registry.look(channel.runId);
+        this.#registry.look(segment);
         if (this.#videoStreams.has(this.#hub.streamId(index))) channel.onStreamEnd();
     }
   }

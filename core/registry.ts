@@ -4,10 +4,12 @@ import { getLogger } from "@logtape/logtape";
 import { TelebridgeError } from "../ffi/errors.ts";
 import type { Library } from "../ffi/library.ts";
 import { Owner, type ReadCounters, type RingReader } from "../ffi/reader.ts";
+import type { RoutePreference } from "./durable/feed.ts";
 import { messageOf } from "./errors.ts";
 import { guarded } from "./guard.ts";
+import { chooseRoute, runIdOf, VIA_GRPC_SUFFIX } from "./picture_route.ts";
 import { Run } from "./run.ts";
-import { segmentRunIds, type WatchSegments } from "./segments.ts";
+import { segmentNames, type WatchSegments } from "./segments.ts";
 
 /** Status of every run. */
 const TICK_MS = 1_000;
@@ -27,7 +29,7 @@ const logger = getLogger(["telebridge", "runs"]);
 
 /** Who wants to know about runs. */
 export interface RunListener {
-  /** A run appeared, ended or failed; at its end the reader is still open. */
+  /** A run appeared, ended or failed, or its pictures come another way; at its end the reader is still open. */
   onRunChange(runId: string): void;
   /** Once a second, after every status was read. */
   onSecond(): void;
@@ -40,7 +42,10 @@ export class RunRegistry implements Disposable {
   readonly #nowMs: () => number;
   readonly #watch: WatchSegments;
   readonly #listeners: RunListener[] = [];
+  /** By segment. */
   readonly #runs = new Map<string, Run>();
+  /** By run; where there is none it is auto. */
+  readonly #preferences = new Map<string, RoutePreference>();
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #refusalsLogged = new Set<string>();
   #watcher: Disposable | null = null;
@@ -63,22 +68,37 @@ export class RunRegistry implements Disposable {
   start(): void {
     this.scan();
     this.#timer = setInterval(() => guarded("looking at the runs", () => this.tick()), TICK_MS);
-    this.#watcher = this.#watch((runId) => this.look(runId));
+    this.#watcher = this.#watch((segment) => this.look(segment));
   }
 
+  /** The run, by the way in which its pictures come now. */
   get(runId: string): Run | null {
-    return this.#runs.get(runId) ?? null;
+    return chooseRoute(
+      this.#runs.get(runId) ?? null,
+      this.#runs.get(runId + VIA_GRPC_SUFFIX) ?? null,
+      this.#preferences.get(runId) ?? "auto",
+    );
   }
 
-  /** Newest first. */
+  /** Newest first; each run once. */
   list(): Run[] {
-    return [...this.#runs.values()].sort((a, b) => a.epochNs < b.epochNs ? 1 : -1);
+    const runIds = new Set([...this.#runs.values()].map(({ id }) => id));
+    return [...runIds].map((runId) => this.get(runId)!)
+      .sort((a, b) => a.epochNs < b.epochNs ? 1 : -1);
   }
 
-  /** Reads begun and repeated, of each live run's ring. */
-  *readCounters(): Generator<[run: string, counters: ReadCounters]> {
-    for (const { id, reader } of this.#runs.values()) {
-      if (reader !== null) yield [id, reader.counters()];
+  /** Says which way the run's pictures are to come where there are two. */
+  prefer(runId: string, route: RoutePreference): void {
+    const before = this.get(runId);
+    if (route === "auto") this.#preferences.delete(runId);
+    else this.#preferences.set(runId, route);
+    if (this.get(runId) !== before) this.#changed(runId);
+  }
+
+  /** Reads begun and repeated, of each live segment. */
+  *readCounters(): Generator<[segment: string, counters: ReadCounters]> {
+    for (const { segment, reader } of this.#runs.values()) {
+      if (reader !== null) yield [segment, reader.counters()];
     }
   }
 
@@ -100,31 +120,31 @@ export class RunRegistry implements Disposable {
 
   scan(): void {
     const present = new Set<string>();
-    for (const runId of segmentRunIds()) {
-      present.add(runId);
-      if (this.#runs.get(runId)?.reader == null) this.#open(runId, NOT_READY_RETRIES_MAX);
+    for (const segment of segmentNames()) {
+      present.add(segment);
+      if (this.#runs.get(segment)?.reader == null) this.#open(segment, NOT_READY_RETRIES_MAX);
     }
-    for (const runId of this.#refusalsLogged) {
-      if (!present.has(runId)) this.#refusalsLogged.delete(runId);
+    for (const segment of this.#refusalsLogged) {
+      if (!present.has(segment)) this.#refusalsLogged.delete(segment);
     }
     for (const run of this.#runs.values()) {
       const neverReadable = run.failed && run.epochNs === 0n;
-      if (neverReadable && !present.has(run.id)) this.#forget(run.id);
+      if (neverReadable && !present.has(run.segment)) this.#forget(run);
     }
   }
 
-  /** Something happened to the run's segment: finds out what. */
-  look(runId: string): void {
-    const run = this.#runs.get(runId);
+  /** Something happened to a segment: finds out what. */
+  look(segment: string): void {
+    const run = this.#runs.get(segment);
     if (run?.reader != null) this.#check(run);
-    else this.#open(runId, 0);
+    else this.#open(segment, 0);
   }
 
-  /** The run's ring cannot be read any more. */
-  fail(runId: string, reason: string): void {
-    const run = this.#runs.get(runId);
+  /** A segment cannot be read any more. */
+  fail(segment: string, reason: string): void {
+    const run = this.#runs.get(segment);
     if (run?.reader == null) return;
-    logger.error`run ${runId} ended: ${reason}`;
+    logger.error`run ${segment} ended: ${reason}`;
     this.#finish(run, reason, true);
   }
 
@@ -132,15 +152,15 @@ export class RunRegistry implements Disposable {
     try {
       run.tick(this.#nowMs());
     } catch (error) {
-      return this.fail(run.id, messageOf(error));
+      return this.fail(run.segment, messageOf(error));
     }
     const reason = run.end;
     if (reason === null) return;
     const { replaced } = run.reader!.status;
-    logger.info`run ${run.id} ended: ${reason}`;
+    logger.info`run ${run.segment} ended: ${reason}`;
     this.#removeIfStale(run.reader!);
     this.#finish(run, reason, false);
-    if (replaced) this.#open(run.id, 0);
+    if (replaced) this.#open(run.segment, 0);
   }
 
   #finish(run: Run, reason: string, failed: boolean): void {
@@ -150,7 +170,7 @@ export class RunRegistry implements Disposable {
     const ended = [...this.#runs.values()].filter((other) => other.endedAtMs !== undefined)
       .sort((a, b) => a.endedAtMs! - b.endedAtMs!);
     for (const oldest of ended.slice(0, Math.max(0, ended.length - ENDED_RUNS_MAX))) {
-      this.#forget(oldest.id);
+      this.#forget(oldest);
     }
   }
 
@@ -160,9 +180,10 @@ export class RunRegistry implements Disposable {
     }
   }
 
-  #forget(runId: string): void {
-    this.#runs.delete(runId);
-    for (const listener of this.#listeners) listener.onRunForgotten?.(runId);
+  #forget({ id, segment }: Run): void {
+    this.#runs.delete(segment);
+    if (this.get(id) !== null) return;
+    for (const listener of this.#listeners) listener.onRunForgotten?.(id);
   }
 
   #removeIfStale(reader: RingReader): void {
@@ -178,20 +199,20 @@ export class RunRegistry implements Disposable {
       .warn`removed the segment of run ${reader.runId}: its worker, process ${producerPid}, is dead`;
   }
 
-  #open(runId: string, retries: number): void {
-    clearTimeout(this.#retries.get(runId));
-    this.#retries.delete(runId);
+  #open(segment: string, retries: number): void {
+    clearTimeout(this.#retries.get(segment));
+    this.#retries.delete(segment);
     const liveCount = this.#runs.values().filter((run) => run.reader !== null).toArray().length;
     if (liveCount >= LIVE_RUNS_MAX) {
-      return this.#logRefusal(runId, `${LIVE_RUNS_MAX} runs are live`);
+      return this.#logRefusal(segment, `${LIVE_RUNS_MAX} runs are live`);
     }
     try {
       using unadopted = new DisposableStack();
-      const reader = unadopted.use(this.#library.openReader(runId));
+      const reader = unadopted.use(this.#library.openReader(segment));
       if (this.#adopt(reader)) unadopted.move();
     } catch (error) {
       if (!(error instanceof TelebridgeError)) throw error;
-      this.#refuse(runId, error, retries);
+      this.#refuse(segment, error, retries);
     }
   }
 
@@ -202,8 +223,8 @@ export class RunRegistry implements Disposable {
     if (reader.status.owner !== Owner.Alive) return false;
     if (known?.epochNs === reader.epochNs && !this.#mayRetry(known)) return false;
     const run = Run.live(reader, this.#nowMs());
-    this.#runs.set(run.id, run);
-    logger.info`run ${run.id} started (process ${run.pid})`;
+    this.#runs.set(run.segment, run);
+    logger.info`run ${run.segment} started (process ${run.pid})`;
     this.#changed(run.id);
     return true;
   }
@@ -213,31 +234,32 @@ export class RunRegistry implements Disposable {
     return failed && endedAtMs !== undefined && this.#nowMs() - endedAtMs >= FAILED_RETRY_MS;
   }
 
-  #refuse(runId: string, error: TelebridgeError, retries: number): void {
+  #refuse(segment: string, error: TelebridgeError, retries: number): void {
     switch (error.code) {
       case "ENOENT":
         return;
       case "EAGAIN":
         if (retries < NOT_READY_RETRIES_MAX) {
-          const retry = () => guarded(`opening run ${runId}`, () => this.#open(runId, retries + 1));
-          this.#retries.set(runId, setTimeout(retry, NOT_READY_RETRY_MS));
+          const retry = () =>
+            guarded(`opening run ${segment}`, () => this.#open(segment, retries + 1));
+          this.#retries.set(segment, setTimeout(retry, NOT_READY_RETRY_MS));
         }
         return;
       case "EPERM":
       case "EACCES":
-        return this.#logRefusal(runId, error.message);
+        return this.#logRefusal(segment, error.message);
     }
-    const known = this.#runs.get(runId);
+    const known = this.#runs.get(segment);
     if (known?.failed) return;
-    this.#logRefusal(runId, error.message);
-    this.#runs.set(runId, Run.unreadable(runId, error.message, this.#nowMs()));
-    this.#changed(runId);
+    this.#logRefusal(segment, error.message);
+    this.#runs.set(segment, Run.unreadable(segment, error.message, this.#nowMs()));
+    this.#changed(runIdOf(segment));
   }
 
-  #logRefusal(runId: string, why: string): void {
-    if (this.#refusalsLogged.has(runId)) return;
-    this.#refusalsLogged.add(runId);
-    logger.warn`not attached to run ${runId}: ${why}`;
+  #logRefusal(segment: string, why: string): void {
+    if (this.#refusalsLogged.has(segment)) return;
+    this.#refusalsLogged.add(segment);
+    logger.warn`not attached to run ${segment}: ${why}`;
   }
 
   [Symbol.dispose](): void {

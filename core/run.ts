@@ -1,8 +1,9 @@
-/** One segment's life: found, live, ended. The same id may come again as another run. */
+/** One segment's life: found, live, ended. The same name may come again as another run. */
 
 import { errnoName } from "../ffi/errors.ts";
 import { Owner, type PictureShape, type RingReader, RunFlag } from "../ffi/reader.ts";
 import { decodeHud, type RunPhase, type RunSummary } from "../proto/wire.ts";
+import { type PictureRoute, routeOfSegment, runIdOf } from "./picture_route.ts";
 
 /** A run without a new frame for so long is idle. */
 const LIVE_MS = 2_000;
@@ -15,6 +16,10 @@ const NS_PER_MS = 1_000_000n;
 
 export class Run {
   readonly id: string;
+  /** Name of its segment. */
+  readonly segment: string;
+  /** How its pictures come. */
+  readonly route: PictureRoute;
   readonly pid: number;
   /** CLOCK_REALTIME at the segment's creation, ns; 0 when its header could not be read. */
   readonly epochNs: bigint;
@@ -31,8 +36,10 @@ export class Run {
   #nameGoneAtMs: number | null = null;
   #shape: PictureShape | null = null;
 
-  private constructor(id: string, reader: RingReader | null, nowMs: number) {
-    this.id = id;
+  private constructor(segment: string, reader: RingReader | null, nowMs: number) {
+    this.id = runIdOf(segment);
+    this.segment = segment;
+    this.route = routeOfSegment(segment);
     this.reader = reader;
     this.epochNs = reader?.epochNs ?? 0n;
     this.pid = reader?.status.producerPid ?? 0;
@@ -45,8 +52,8 @@ export class Run {
   }
 
   /** A segment that cannot be attached. */
-  static unreadable(id: string, reason: string, nowMs: number): Run {
-    const run = new Run(id, null, nowMs);
+  static unreadable(segment: string, reason: string, nowMs: number): Run {
+    const run = new Run(segment, null, nowMs);
     run.failed = true;
     run.reason = reason;
     return run;

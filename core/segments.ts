@@ -9,16 +9,16 @@ const SEGMENT_PATTERN = /^mosaic\.run\.([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.fastla
 
 const logger = getLogger(["telebridge", "runs"]);
 
-/** Ids of all runs that have a segment now. */
-export function* segmentRunIds(): Generator<string> {
+/** All segments that there are now. */
+export function* segmentNames(): Generator<string> {
   for (const entry of Deno.readDirSync(SEGMENTS_DIR)) {
-    const runId = SEGMENT_PATTERN.exec(entry.name)?.[1];
-    if (runId !== undefined) yield runId;
+    const segment = SEGMENT_PATTERN.exec(entry.name)?.[1];
+    if (segment !== undefined) yield segment;
   }
 }
 
 /** Tells of segments that appear, change or go, until disposed. */
-export type WatchSegments = (onChange: (runId: string) => void) => Disposable;
+export type WatchSegments = (onChange: (segment: string) => void) => Disposable;
 
 /**
  * By inotify. The runtime opens and closes every file that it reports, and closing any descriptor of a file frees the
@@ -40,13 +40,13 @@ export const watchSegments: WatchSegments = (onChange) => {
 
 async function follow(
   watcher: Deno.FsWatcher,
-  onChange: (runId: string) => void,
+  onChange: (segment: string) => void,
 ): Promise<void> {
   for await (const event of watcher) {
     if (event.kind === "access") continue;
     for (const path of event.paths) {
-      const runId = SEGMENT_PATTERN.exec(path.slice(SEGMENTS_DIR.length + 1))?.[1];
-      if (runId !== undefined) guarded(`looking at run ${runId}`, () => onChange(runId));
+      const segment = SEGMENT_PATTERN.exec(path.slice(SEGMENTS_DIR.length + 1))?.[1];
+      if (segment !== undefined) guarded(`looking at run ${segment}`, () => onChange(segment));
     }
   }
 }

@@ -16,7 +16,7 @@ export function summarize(
     try {
       return run.summary(viewers, nowMs);
     } catch (error) {
-      registry.fail(run.id, messageOf(error));
+      registry.fail(run.segment, messageOf(error));
       return run.summary(viewers, nowMs);
     }
   });

@@ -1,4 +1,4 @@
-/** Publishes a run from TypeScript: for tests and benchmarks, which need real rings. */
+/** Publishes a run from TypeScript: pictures that came from another machine, and those of tests and benchmarks. */
 
 import { FRAME_KEYFRAME, type HudValues } from "../proto/wire.ts";
 import { check } from "./errors.ts";
@@ -17,9 +17,12 @@ export interface ProducerFrame {
   stride?: number;
   /** An access unit that can be decoded without those before it. */
   keyframe?: boolean;
-  step?: number;
-  episode?: number;
+  step?: number | bigint;
+  episode?: number | bigint;
   reward?: number;
+  /** CLOCK_MONOTONIC when the worker had the frame; by default now. */
+  tMonoNs?: bigint;
+  /** `heat` has width * height bytes. */
   overlay?: { heat: Uint8Array<ArrayBuffer>; width: number; height: number };
 }
 
@@ -33,6 +36,8 @@ export interface ProducerControls {
   pauseRequested: boolean;
   /** 0 = no cap. */
   rateMaxMhz: number;
+  /** Counts all that were ever asked for; wraps at 2^32. */
+  keyframeRequests: number;
 }
 
 export interface ProducerInput {
@@ -80,6 +85,7 @@ export class Producer implements Disposable {
     view.setBigUint64(Frame.step, BigInt(frame.step ?? 0), true);
     view.setBigUint64(Frame.episode, BigInt(frame.episode ?? 0), true);
     view.setFloat64(Frame.reward, frame.reward ?? 0, true);
+    view.setBigUint64(Frame.t_mono_ns, frame.tMonoNs ?? 0n, true);
     view.setUint32(Frame.width, frame.width, true);
     view.setUint32(Frame.height, frame.height, true);
     view.setUint32(Frame.format, frame.format, true);
@@ -109,6 +115,7 @@ export class Producer implements Disposable {
       controllerAlive: words[Controls.controller_alive / 4] !== 0,
       pauseRequested: words[Controls.pause_requested / 4] !== 0,
       rateMaxMhz: words[Controls.rate_max_mhz / 4]!,
+      keyframeRequests: words[Controls.keyframe_requests / 4]!,
     };
   }
 

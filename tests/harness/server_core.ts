@@ -4,7 +4,7 @@ import { Channels } from "../../core/channels.ts";
 import { CommitsDesk } from "../../core/durable/desk.ts";
 import { Metrics } from "../../core/metrics.ts";
 import { RunRegistry } from "../../core/registry.ts";
-import { segmentRunIds, type WatchSegments } from "../../core/segments.ts";
+import { segmentNames, type WatchSegments } from "../../core/segments.ts";
 import type { Session } from "../../core/session.ts";
 import { Sessions } from "../../core/sessions.ts";
 import { summarize } from "../../core/summaries.ts";
@@ -42,7 +42,7 @@ const POLL_MS = 5;
 const watchByPolling: WatchSegments = (onChange) => {
   let present = new Set<string>();
   const timer = setInterval(() => {
-    const now = new Set(segmentRunIds());
+    const now = new Set(segmentNames());
     for (const runId of now.symmetricDifference(present)) onChange(runId);
     present = now;
   }, POLL_MS);
@@ -52,6 +52,7 @@ const watchByPolling: WatchSegments = (onChange) => {
 export interface ServerCoreOptions {
   helloTimeoutMs?: number;
   sessionsMax?: number;
+  onWatched?: (runIds: ReadonlySet<string>) => void;
 }
 
 /** A viewer of the core. */
@@ -100,7 +101,7 @@ export class ServerCore implements AsyncDisposable {
   readonly authority: Authority;
   readonly durable = new DurableDouble();
 
-  private constructor({ helloTimeoutMs = 5_000, sessionsMax = 8 }: ServerCoreOptions) {
+  private constructor({ helloTimeoutMs = 5_000, sessionsMax = 8, onWatched }: ServerCoreOptions) {
     const library = openLibrary();
     this.library = library;
     this.registry = new RunRegistry({ library, nowMs: Date.now, watch: watchByPolling });
@@ -109,6 +110,7 @@ export class ServerCore implements AsyncDisposable {
       registry: this.registry,
       metrics: this.metrics,
       video: { encoder: EncoderKind.Auto, gopMs: 0, lane: "auto" },
+      onWatched,
     });
     this.authority = new Authority({
       controlToken: CONTROL_TOKEN,
