@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { messageOf, UserError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
+import { ingestCommand } from "./ingest_command.ts";
 import { serveCommand } from "./serve_command.ts";
 import { tokenCommand } from "./token_command.ts";
 
@@ -18,6 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .exitOverride()
     .addHelpText("after", "\nStart with: telebridge serve --demo")
     .addCommand(serveCommand())
+    .addCommand(ingestCommand(), { hidden: true })
     .addCommand(tokenCommand());
   for (const command of program.commands) {
     command.copyInheritedSettings(program).helpOption("--help", "print this help");

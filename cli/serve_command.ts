@@ -70,6 +70,8 @@ async function run(command: Command): Promise<void> {
     viewToken,
     library,
     bundlesDir: assets.bundlesDir,
+    libraryPath: assets.libraryPath,
+    program: assets.program,
   });
   lock.writeInfo({ pid: Deno.pid, url: server.url });
   const demo = settings.demo ? DemoWorker.start(assets.demoPath, server.isLive) : null;
@@ -136,6 +138,7 @@ function announce(
       token: secrets.controlToken,
       port: server.port,
       webTransportPort: server.webTransportPort,
+      grpcPort: server.grpcPort,
       ...(viewUrl === null ? {} : { viewUrl, viewToken: secrets.viewToken }),
       dataDir: secrets.dataDir,
       pid: Deno.pid,

@@ -9,6 +9,8 @@ export interface Assets {
   demoPath: string;
   /** Folder of the bundled islands: scripts, styles. */
   bundlesDir: string;
+  /** This program, for other processes of it: the executable and its first arguments. */
+  program: readonly string[];
 }
 
 /** The files of a clone, as `make build` leaves them. */
@@ -18,5 +20,9 @@ export function locateAssets(): Assets {
     libraryPath: at("native/build/libtelebridge.so"),
     demoPath: at("native/build/mountain_car"),
     bundlesDir: at("dist/assets"),
+    program: [
+      ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only", "--frozen"],
+      ...["--config", at("deno.json"), "--allow-all", at("main.ts")],
+    ],
   };
 }

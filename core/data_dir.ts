@@ -5,6 +5,8 @@ import { messageOf, UserError } from "./errors.ts";
 import { randomHex } from "./random.ts";
 
 const ID_BYTES = 4;
+/** Of sockaddr_un's sun_path, its closing 0 included. */
+const SOCKET_PATH_BYTES = 108;
 const OTHERS_WRITE = 0o022;
 const OTHERS_ANYTHING = 0o077;
 
@@ -126,6 +128,12 @@ function readServeInfo(path: string): ServeInfo | null {
   } catch {
     return null;
   }
+}
+
+/** The unix socket for workers of this machine; null where its path is longer than a socket address takes (unix(7)). */
+export function ingestSocketPath(dataDir: string): string | null {
+  const path = join(dataDir, "ingest.sock");
+  return new TextEncoder().encode(path).byteLength < SOCKET_PATH_BYTES ? path : null;
 }
 
 async function openLock(path: string): Promise<Deno.FsFile> {

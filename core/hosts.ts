@@ -12,10 +12,29 @@ const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 /** The names under which browsers may reach a server with these settings, addresses as they stand in a URL. */
 export function reachableNames(settings: Settings): string[] {
   const { host, allowHosts } = settings;
-  const names = [...LOOPBACK_NAMES, ...allowHosts];
-  if (host === "0.0.0.0" || host === "::") names.push(...machineNames());
-  else names.push(host);
+  return normalized([...LOOPBACK_NAMES, ...allowHosts, ...namesOf(host)]);
+}
+
+/** Those, and the names under which workers on other machines may reach it. */
+export function certifiedNames(settings: Settings): string[] {
+  const { grpcHost } = settings;
+  return normalized([
+    ...reachableNames(settings),
+    ...(grpcHost === undefined ? [] : namesOf(grpcHost)),
+  ]);
+}
+
+function namesOf(listenHost: string): string[] {
+  return isAnyAddress(listenHost) ? machineNames() : [listenHost];
+}
+
+function normalized(names: readonly string[]): string[] {
   return [...new Set(names.map((name) => bracketed(name).toLowerCase()))];
+}
+
+/** Whether a server that listens there does so on all addresses of the machine. */
+export function isAnyAddress(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }
 
 /** Names and addresses under which other machines may know this one. */

@@ -100,6 +100,36 @@ export const SETTING_ROWS = {
     expected: "a number from 1 to 1024",
     schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024)),
   },
+  grpcPort: {
+    file: "grpc-port",
+    placeholder: "NUMBER",
+    help:
+      "TCP port on loopback for workers' rows; another when it is taken; 0 = any (default: 7448)",
+    expected: "a number from 0 to 65535",
+    schema: port,
+  },
+  grpcHost: {
+    file: "grpc-host",
+    placeholder: "ADDRESS",
+    help: "a further address for workers on other machines, on the next port; requires TLS " +
+      "(default: none)",
+    expected: "an IP address",
+    schema: v.pipe(v.string(), v.check((address) => isIP(address) !== 0)),
+  },
+  batchRecords: {
+    file: "batch-records",
+    placeholder: "NUMBER",
+    help: "rows that are committed at once, and more when more wait (default: 128)",
+    expected: "a number from 1 to 8192",
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(8192)),
+  },
+  batchMs: {
+    file: "batch-ms",
+    placeholder: "MS",
+    help: "fewer rows wait so long for others before they are committed (default: 50)",
+    expected: "a number from 0 to 10000",
+    schema: v.pipe(v.number(), v.minValue(0), v.maxValue(10_000)),
+  },
   logLevel: {
     file: "log-level",
     placeholder: "LEVEL",
@@ -130,7 +160,7 @@ export const SETTING_ROWS = {
 export type SettingKey = keyof typeof SETTING_ROWS;
 
 type Values = { [K in SettingKey]: v.InferOutput<(typeof SETTING_ROWS)[K]["schema"]> };
-type Optional = "tls" | "tlsCert" | "tlsKey" | "gop";
+type Optional = "tls" | "tlsCert" | "tlsKey" | "gop" | "grpcHost";
 
 /** Settings as `serve` uses them. */
 export type Settings = Omit<Values, Optional> & Partial<Pick<Values, Optional>>;
@@ -142,6 +172,9 @@ export const DEFAULT_SETTINGS: Settings = {
   encoder: "auto",
   lane: "auto",
   viewersMax: 64,
+  grpcPort: 7448,
+  batchRecords: 128,
+  batchMs: 50,
   logLevel: "info",
   json: false,
   viewToken: false,
@@ -246,6 +279,12 @@ function checkTogether(settings: Settings): void {
       `${settings.host} can be reached from other machines, so TLS is required. This works:\n` +
         `  telebridge serve --host ${settings.host} --tls self-signed\n` +
         `or give your own certificate with --tls-cert FILE --tls-key FILE`,
+    );
+  }
+  if (settings.grpcHost !== undefined && !hasTls) {
+    throw new UserError(
+      `--grpc-host ${settings.grpcHost} is for other machines, so TLS is required: ` +
+        `add --tls self-signed, or --tls-cert FILE --tls-key FILE`,
     );
   }
 }

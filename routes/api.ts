@@ -1,5 +1,6 @@
 /** JSON and text for pages, scripts and monitors. */
 
+import { isAnyAddress } from "../core/hosts.ts";
 import type { Access } from "../core/tokens.ts";
 import { VERSION } from "../core/version.ts";
 import type { App } from "./app.ts";
@@ -27,6 +28,26 @@ export function session(app: App, exchange: Exchange): void {
   });
 }
 
+/** Where clients find gRPC. Only for those who may publish: a unix socket asks for no token. */
+export function endpoints(app: App, exchange: Exchange): void {
+  if (requireAccess(exchange) !== "control") {
+    throw new HttpError(403, "this token can watch but not touch");
+  }
+  const { unixSocket, port, remote } = app.durable.endpoints;
+  exchange.json(200, {
+    grpc: {
+      unixSocket,
+      port,
+      remote: remote && { ...remote, host: reachableHost(remote.host, exchange) },
+    },
+  });
+}
+
+/** Who listens on all addresses is reached by the name that this request used. */
+function reachableHost(listenHost: string, exchange: Exchange): string {
+  return isAnyAddress(listenHost) ? exchange.url.hostname : listenHost;
+}
+
 export function runs(app: App, exchange: Exchange): void {
   requireAccess(exchange);
   exchange.json(200, { runs: app.runs() });
@@ -35,7 +56,9 @@ export function runs(app: App, exchange: Exchange): void {
 /** For monitors; needs no token and tells nothing about runs. */
 export function health(app: App, exchange: Exchange): void {
   const uptimeSeconds = Math.floor((Date.now() - app.startedAtMs) / 1000);
-  exchange.json(200, { state: "ok", version: VERSION, uptimeSeconds });
+  // The live lane's state: it goes on while the durable one cannot.
+  const durable = app.durable.state;
+  exchange.json(200, { state: "ok", version: VERSION, uptimeSeconds, durable });
 }
 
 export async function metrics(app: App, exchange: Exchange): Promise<void> {

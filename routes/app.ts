@@ -1,6 +1,7 @@
 /** What the routes share. */
 
 import type { RunSummary } from "../proto/wire.ts";
+import type { DurableLane } from "../core/durable/lane.ts";
 import type { HostRules } from "../core/hosts.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Sessions } from "../core/sessions.ts";
@@ -30,6 +31,7 @@ export interface App {
   assets: AssetFiles;
   snapshots: Snapshots;
   runs: () => RunSummary[];
+  durable: DurableLane;
   /** null while no UDP port can be had. */
   webTransport: () => WebTransportOffer | null;
 }

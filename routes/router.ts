@@ -23,6 +23,8 @@ export async function route(app: App, exchange: Exchange): Promise<void> {
       return await api.metrics(app, exchange);
     case "/api/session":
       return api.session(app, exchange);
+    case "/api/endpoints":
+      return api.endpoints(app, exchange);
     case "/api/runs":
       return api.runs(app, exchange);
   }

@@ -6,8 +6,16 @@ import type { AddressInfo } from "node:net";
 import { Channels } from "../core/channels.ts";
 import { SHORT_CERTIFICATE_LIFE_MS } from "../core/certificates.ts";
 import { checkEncoder, describeEncoders, ENCODER_KINDS } from "../core/encoders.ts";
+import { ingestSocketPath } from "../core/data_dir.ts";
+import { IngestSupervisor } from "../core/durable/supervisor.ts";
 import { messageOf, UserError } from "../core/errors.ts";
-import { bracketed, HostRules, reachableNames } from "../core/hosts.ts";
+import {
+  bracketed,
+  certifiedNames,
+  HostRules,
+  isAnyAddress,
+  reachableNames,
+} from "../core/hosts.ts";
 import { Metrics } from "../core/metrics.ts";
 import { randomHex } from "../core/random.ts";
 import { RunRegistry } from "../core/registry.ts";
@@ -15,7 +23,7 @@ import { watchSegments } from "../core/segments.ts";
 import { Sessions } from "../core/sessions.ts";
 import type { Settings } from "../core/settings.ts";
 import { summarize } from "../core/summaries.ts";
-import { loadTls } from "../core/tls.ts";
+import { loadTls, type TlsKeyPair } from "../core/tls.ts";
 import { Authority } from "../core/tokens.ts";
 import type { Library } from "../ffi/library.ts";
 import type { RunSummary } from "../proto/wire.ts";
@@ -31,6 +39,9 @@ const HELLO_TIMEOUT_MS = 5_000;
 const INSTANCE_BYTES = 8;
 /** Time for goodbyes to leave. */
 const GOODBYE_MS = 150;
+/** We are ready without the ingest process when it takes longer than this to start. */
+const INGEST_MS_MAX = 5_000;
+const PORT_MAX = 65_535;
 
 const logger = getLogger(["telebridge", "serve"]);
 
@@ -44,6 +55,10 @@ export interface ServeOptions {
   viewToken: string | null;
   library: Library;
   bundlesDir: string;
+  /** Where {@link library} was loaded from. */
+  libraryPath: string;
+  /** This program, to start the ingest process by: the executable and its first arguments. */
+  program: readonly string[];
   /** Life of WebTransport's certificates; they are renewed when three quarters of it are over. */
   certificateLifeMs?: number;
 }
@@ -55,6 +70,8 @@ export interface RunningServer {
   port: number;
   /** UDP; null when WebTransport cannot be had. */
   webTransportPort: number | null;
+  /** TCP on loopback; null while the ingest process has not started. */
+  grpcPort: number | null;
   /** Whether a run of that id is being published. */
   isLive: (runId: string) => boolean;
   /** Says goodbye to viewers, lets go of runs, closes ports. */
@@ -80,7 +97,27 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     checkEncoder(settings.encoder, await options.library.encoders());
   }
   const names = reachableNames(settings);
-  const tls = await loadTls(settings, options.dataDir, names, startedAtMs);
+  const tls = await loadTls(settings, options.dataDir, certifiedNames(settings), startedAtMs);
+  const durable = startIngest(options, tls);
+  try {
+    return await serveWith(options, { names, tls, durable, startedAtMs });
+  } catch (error) {
+    await durable.stop();
+    throw error;
+  }
+}
+
+/** What is there before the rest is put together. */
+interface Given {
+  names: string[];
+  tls: TlsKeyPair | null;
+  durable: IngestSupervisor;
+  startedAtMs: number;
+}
+
+async function serveWith(options: ServeOptions, given: Given): Promise<RunningServer> {
+  const { settings } = options;
+  const { names, tls, durable, startedAtMs } = given;
   const parts = assemble(options);
   const { metrics, sessions } = parts;
   observe(parts, startedAtMs);
@@ -97,6 +134,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     assets: new AssetFiles(options.bundlesDir),
     snapshots: parts.snapshots,
     runs: parts.runs,
+    durable,
     webTransport: () => quic?.offer ?? null,
   };
   const webSockets = webSocketLane(app);
@@ -112,17 +150,42 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     onError: () => metrics.countError("webtransport"),
   });
 
+  await Promise.race([durable.firstAnswer, pause(INGEST_MS_MAX)]);
+
   const probed = logEncoders(settings.encoder, options.library);
   return {
     url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
     port,
     webTransportPort: quic?.offer.port ?? null,
+    grpcPort: durable.endpoints.port,
     isLive: (runId) => parts.registry.get(runId)?.reader != null,
     stop: async () => {
-      await stop(parts, http, webSockets, quic);
+      await Promise.all([stop(parts, http, webSockets, quic), durable.stop()]);
       await probed;
     },
   };
+}
+
+/** The live lane does not need it: when it cannot start, the state says so, and it is tried again. */
+function startIngest(options: ServeOptions, tls: TlsKeyPair | null): IngestSupervisor {
+  const { settings, dataDir, controlToken, viewToken, libraryPath } = options;
+  const { grpcHost, grpcPort, batchRecords, batchMs, logLevel } = settings;
+  const socketPath = ingestSocketPath(dataDir);
+  if (socketPath === null) {
+    logger
+      .warn`${dataDir} is too long a name for a unix socket in it: workers use port ${grpcPort}`;
+  }
+  const remotePort = grpcPort === 0 || grpcPort === PORT_MAX ? 0 : grpcPort + 1;
+  const remote = grpcHost === undefined || tls === null
+    ? null
+    : { host: grpcHost, port: remotePort, ...tls };
+  return IngestSupervisor.start({
+    command: [...options.program, "ingest"],
+    start: {
+      ...{ dataDir, socketPath, port: grpcPort, remote, controlToken, viewToken },
+      ...{ libraryPath, batchRecords, batchMs, logLevel },
+    },
+  });
 }
 
 /** Probing takes up to a second the first time: it delays nobody. */
@@ -199,16 +262,20 @@ async function stop(
   await parts.channels.stop();
   await parts.snapshots.stop();
   parts.registry[Symbol.dispose]();
-  await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+  await pause(GOODBYE_MS);
   quic?.stop();
   http.closeAllConnections();
   await closed;
 }
 
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** The name that a browser can use, on another machine too where one can reach us. */
 function urlHost(settings: Settings): string {
-  const listensOnAll = settings.host === "0.0.0.0" || settings.host === "::";
-  return bracketed(listensOnAll ? settings.allowHosts[0] ?? Deno.hostname() : settings.host);
+  const { host, allowHosts } = settings;
+  return bracketed(isAnyAddress(host) ? allowHosts[0] ?? Deno.hostname() : host);
 }
 
 function listen(server: Server, { host, port }: Settings): Promise<number> {

@@ -13,12 +13,12 @@ export const FEED_MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 export interface IngestStart {
   type: "start";
   dataDir: string;
-  /** Unix socket, 0600, in the data directory. */
-  socketPath: string;
+  /** Unix socket, 0600, in the data directory; null: none, since its path is longer than a socket address takes. */
+  socketPath: string | null;
   /** TCP on loopback; 0 = any. */
   port: number;
-  /** A further address for workers on other machines; null: none. With TLS. */
-  remote: { host: string; certificatePem: string; privateKeyPem: string } | null;
+  /** A further address for workers on other machines, with TLS; port 0 = any. null: none. */
+  remote: { host: string; port: number; certificatePem: string; privateKeyPem: string } | null;
   controlToken: string;
   viewToken: string | null;
   libraryPath: string;

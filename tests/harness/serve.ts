@@ -10,6 +10,8 @@ interface ReadyLine {
   /** With --view-token. */
   viewToken?: string;
   port: number;
+  grpcPort: number;
+  dataDir: string;
 }
 
 export interface ServeOptions {
@@ -59,6 +61,7 @@ export class Serve {
       "serve",
       `--port=${port}`,
       `--data-dir=${box.dataDir}`,
+      "--grpc-port=0",
       "--json",
       ...args,
     ];

@@ -1,0 +1,293 @@
+/** Keeps the ingest process running, and speaks for it: the durable lane as the rest of `serve` sees it. */
+
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../errors.ts";
+import { guarded } from "../guard.ts";
+import type {
+  DurableState,
+  FromIngest,
+  IngestStart,
+  MetricValue,
+  RemoteWorker,
+  RoutePreference,
+  ToIngest,
+} from "./feed.ts";
+import { IngestProcess } from "./ingest_process.ts";
+import type { DurableLane, DurableListener, GrpcEndpoints } from "./lane.ts";
+
+const RESTART_MS_FIRST = 100;
+const RESTART_MS_MAX = 10_000;
+/** One that ran so long was well; the next restart is quick again. */
+const WELL_MS = 10_000;
+/** Time to commit what was received before it is killed. */
+const STOP_MS_MAX = 5_000;
+/** For a worker to answer a command. */
+const COMMAND_MS_MAX = 30_000;
+
+const logger = getLogger(["telebridge", "durable"]);
+
+export interface SupervisorOptions {
+  /** The program and its arguments. */
+  command: readonly string[];
+  start: Omit<IngestStart, "type">;
+}
+
+interface PendingCommand {
+  resolve: (resultJson: string) => void;
+  reject: (reason: Error) => void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+export class IngestSupervisor implements DurableLane {
+  readonly #options: SupervisorOptions;
+  readonly #listeners: DurableListener[] = [];
+  readonly #routes = new Map<string, RoutePreference>();
+  readonly #commands = new Map<number, PendingCommand>();
+  readonly #running: Promise<void>;
+  readonly #stopping = Promise.withResolvers<void>();
+  readonly #firstAnswer = Promise.withResolvers<void>();
+  #process: IngestProcess | null = null;
+  /** It has said that it is ready. */
+  #ready = false;
+  #stopped = false;
+  #followed: string[] = [];
+  #watched: string[] = [];
+  #commandsCount = 0;
+  #state: DurableState = { state: "down", reason: "it is being started" };
+  #workers: readonly RemoteWorker[] = [];
+  #metrics: readonly MetricValue[] = [];
+  #restarts = 0;
+  /** Stay the same over restarts. */
+  #port: number | null = null;
+  #remotePort: number | null = null;
+
+  private constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#running = this.#keepRunning();
+  }
+
+  static start(options: SupervisorOptions): IngestSupervisor {
+    return new IngestSupervisor(options);
+  }
+
+  get state(): DurableState {
+    return this.#state;
+  }
+
+  get workers(): readonly RemoteWorker[] {
+    return this.#workers;
+  }
+
+  get metrics(): readonly MetricValue[] {
+    return this.#metrics;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** null while it does not run. */
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  get endpoints(): GrpcEndpoints {
+    const { socketPath, remote } = this.#options.start;
+    return {
+      unixSocket: this.#port === null ? null : socketPath,
+      port: this.#port,
+      remote: remote === null || this.#remotePort === null ? null : {
+        host: remote.host,
+        port: this.#remotePort,
+        certificatePem: remote.certificatePem,
+      },
+    };
+  }
+
+  /** Resolves when the process is ready for the first time, or has ended without. */
+  get firstAnswer(): Promise<void> {
+    return this.#firstAnswer.promise;
+  }
+
+  listen(listener: DurableListener): void {
+    this.#listeners.push(listener);
+  }
+
+  setFollowed(runIds: ReadonlySet<string>): void {
+    this.#followed = [...runIds];
+    this.#tell({ type: "follow", runIds: this.#followed });
+  }
+
+  setWatched(runIds: ReadonlySet<string>): void {
+    this.#watched = [...runIds];
+    this.#tell({ type: "watch", runIds: this.#watched });
+  }
+
+  preferRoute(runId: string, prefer: RoutePreference): void {
+    if (prefer === "auto") this.#routes.delete(runId);
+    else this.#routes.set(runId, prefer);
+    this.#tell({ type: "route", runId, prefer });
+  }
+
+  routeOf(runId: string): RoutePreference {
+    return this.#routes.get(runId) ?? "auto";
+  }
+
+  command(runId: string, name: string, argsJson: string): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    if (!this.#ready) {
+      reject(new Error(`the durable lane is down: ${this.#state.reason}`));
+      return promise;
+    }
+    const id = ++this.#commandsCount;
+    const late = () => this.#settle(id, false, `no answer within ${COMMAND_MS_MAX / 1000} s`);
+    this.#commands.set(id, { resolve, reject, timer: setTimeout(late, COMMAND_MS_MAX) });
+    this.#tell({ type: "command", id, runId, name, argsJson });
+    return promise;
+  }
+
+  /** Lets the process commit what it has, and ends it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopping.resolve();
+    this.#process?.channel.send({ type: "stop" });
+    const killTimer = setTimeout(() => this.#process?.kill(), STOP_MS_MAX);
+    await this.#running;
+    clearTimeout(killTimer);
+    const { socketPath } = this.#options.start;
+    if (socketPath !== null) removeIfAny(socketPath);
+  }
+
+  /** Starts it again, ever more slowly, when it ends. */
+  async #keepRunning(): Promise<void> {
+    let restartMs = RESTART_MS_FIRST;
+    while (!this.#stopped) {
+      const startedAtMs = Date.now();
+      const end = await this.#runOnce();
+      this.#firstAnswer.resolve();
+      if (this.#stopped) return;
+      if (Date.now() - startedAtMs > WELL_MS) restartMs = RESTART_MS_FIRST;
+      const reason = `the ingest process ${end}; it starts again in ${restartMs / 1000} s`;
+      logger.warn(reason);
+      this.#onDown(reason);
+      await this.#pause(restartMs);
+      this.#restarts++;
+      restartMs = Math.min(restartMs * 2, RESTART_MS_MAX);
+    }
+  }
+
+  /** Resolves to how it ended. */
+  async #runOnce(): Promise<string> {
+    try {
+      this.#process = IngestProcess.spawn(this.#options.command);
+    } catch (error) {
+      return `did not start: ${messageOf(error)}`;
+    }
+    const { channel } = this.#process;
+    channel.send({ type: "start", ...this.#startNow() });
+    const received = channel.receive((message) => {
+      guarded("the ingest process's message", () => this.#onMessage(message));
+    });
+    const end = await this.#process.ended();
+    await received;
+    this.#process = null;
+    this.#ready = false;
+    return end;
+  }
+
+  /** Clients know the ports by now: they stay the same. */
+  #startNow(): Omit<IngestStart, "type"> {
+    const { start } = this.#options;
+    const remote = start.remote && { ...start.remote, port: this.#remotePort ?? start.remote.port };
+    return { ...start, port: this.#port ?? start.port, remote };
+  }
+
+  #onMessage(message: FromIngest): void {
+    switch (message.type) {
+      case "ready":
+        return this.#onReady(message);
+      case "state":
+        return this.#setState(message.state);
+      case "commits":
+        return this.#each((listener) =>
+          listener.onCommits?.(message.runId, message.rows, message.samples)
+        );
+      case "missed":
+        return this.#each((listener) => listener.onMissed?.(message.runId));
+      case "runs":
+        return this.#each((listener) => listener.onRuns?.());
+      case "workers":
+        return this.#setWorkers(message.workers);
+      case "command-reply":
+        return this.#settle(message.id, message.ok, message.resultJson);
+      case "metrics":
+        this.#metrics = message.values;
+    }
+  }
+
+  #onReady({ port, remotePort }: Extract<FromIngest, { type: "ready" }>): void {
+    this.#port = port;
+    this.#remotePort = remotePort;
+    this.#ready = true;
+    this.#tell({ type: "follow", runIds: this.#followed });
+    this.#tell({ type: "watch", runIds: this.#watched });
+    for (const [runId, prefer] of this.#routes) this.#tell({ type: "route", runId, prefer });
+    // What was committed while it was down, or just before, nobody was told of.
+    for (const runId of this.#followed) this.#each((listener) => listener.onMissed?.(runId));
+    this.#each((listener) => listener.onRuns?.());
+    this.#firstAnswer.resolve();
+  }
+
+  #onDown(reason: string): void {
+    for (const id of [...this.#commands.keys()]) this.#settle(id, false, reason);
+    this.#setWorkers([]);
+    this.#setState({ state: "down", reason });
+  }
+
+  #setState(state: DurableState): void {
+    this.#state = state;
+    this.#each((listener) => listener.onState?.(state));
+  }
+
+  #setWorkers(workers: readonly RemoteWorker[]): void {
+    this.#workers = workers;
+    this.#each((listener) => listener.onWorkers?.(workers));
+  }
+
+  /** Only to one that is ready: it is told all of it then. */
+  #tell(message: ToIngest): void {
+    if (this.#ready) this.#process?.channel.send(message);
+  }
+
+  #settle(id: number, ok: boolean, result: string): void {
+    const command = this.#commands.get(id);
+    if (command === undefined) return;
+    this.#commands.delete(id);
+    clearTimeout(command.timer);
+    if (ok) command.resolve(result);
+    else command.reject(new Error(result));
+  }
+
+  #each(tell: (listener: DurableListener) => void): void {
+    for (const listener of this.#listeners) {
+      guarded("a listener of the durable lane", () => tell(listener));
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+    await Promise.race([over, this.#stopping.promise]);
+    clearTimeout(timer);
+  }
+}
+
+function removeIfAny(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      logger.warn`cannot remove ${path}: ${messageOf(error)}`;
+    }
+  }
+}
