@@ -1,0 +1,107 @@
+/** A gRPC connection: calls by the methods' descriptors, requests that are packed already as they are. */
+
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ClientWritableStream,
+  credentials,
+  Metadata,
+} from "@grpc/grpc-js";
+import { Buffer } from "node:buffer";
+import type { Endpoint } from "./discovery.ts";
+
+type Method = { readonly name: string; readonly parent: { readonly typeName: string } };
+type Packed = Uint8Array<ArrayBufferLike>;
+
+function pathOf(method: Method): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+/** grpc-js wants Buffers; this one shares the bytes. */
+function asBuffer(bytes: Packed): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function credentialsOf({ tls }: Endpoint): ChannelCredentials {
+  return tls === null
+    ? credentials.createInsecure()
+    : credentials.createSsl(Buffer.from(tls.rootsPem));
+}
+
+export class Channel implements Disposable {
+  readonly #client: Client;
+  readonly #metadata = new Metadata();
+
+  constructor(endpoint: Endpoint) {
+    this.#client = new Client(endpoint.address, credentialsOf(endpoint), {
+      // One connection each: grpc-js would share it with the one that has just failed.
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.enable_retries": 0,
+      ...(endpoint.address.startsWith("unix:") ? { "grpc.default_authority": "localhost" } : {}),
+      ...(endpoint.tls === null
+        ? {}
+        : { "grpc.ssl_target_name_override": endpoint.tls.serverName }),
+    });
+    if (endpoint.token !== null) this.#metadata.set("authorization", `Bearer ${endpoint.token}`);
+  }
+
+  /** Rejects with grpc-js' ServiceError. */
+  ask<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    timeoutMs: number,
+  ): Promise<MessageShape<O>> {
+    const { promise, resolve, reject } = Promise.withResolvers<MessageShape<O>>();
+    this.#client.makeUnaryRequest(
+      pathOf(method),
+      asBuffer,
+      (bytes: Buffer) => fromBinary(method.output, bytes),
+      toBinary(method.input, create(method.input, request)),
+      this.#metadata,
+      { deadline: Date.now() + timeoutMs },
+      (error, answer) => error === null ? resolve(answer!) : reject(error),
+    );
+    return promise;
+  }
+
+  /** A call in both directions; what is written is packed already. */
+  open<O extends DescMessage>(
+    method: Method & { output: O },
+  ): ClientDuplexStream<Packed, MessageShape<O>> {
+    return this.#client.makeBidiStreamRequest(
+      pathOf(method),
+      asBuffer,
+      (bytes: Buffer) => fromBinary(method.output, bytes),
+      this.#metadata,
+    );
+  }
+
+  /** A call with many requests and one answer. */
+  upload<O extends DescMessage>(
+    method: Method & { output: O },
+    onAnswer: (error: Error | null, answer?: MessageShape<O>) => void,
+  ): ClientWritableStream<Packed> {
+    return this.#client.makeClientStreamRequest(
+      pathOf(method),
+      asBuffer,
+      (bytes: Buffer) => fromBinary(method.output, bytes),
+      this.#metadata,
+      {},
+      onAnswer,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}
