@@ -113,6 +113,8 @@ export interface Commits {
 export interface Durable {
   state: "ok" | "slow" | "failing" | "down";
   reason: string;
+  /** Changes when stored runs are made, ended, tagged or deleted: who shows them reads them again. */
+  runsVersion: number;
   /** How pictures of runs with a connected worker come. */
   routes: {
     run: string;

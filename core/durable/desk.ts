@@ -34,6 +34,8 @@ export class CommitsDesk implements DurableListener {
   #durableMessage: Uint8Array<ArrayBuffer> = new Uint8Array();
   #durableVersion = 0;
   #followedRuns: ReadonlySet<string> = new Set();
+  #runsVersion = 0;
+  #runsChanged = false;
 
   constructor(lane: DurableLane) {
     this.#lane = lane;
@@ -46,6 +48,7 @@ export class CommitsDesk implements DurableListener {
     const viewer: Viewer = { followedRun: null, missed: false, durableVersion: 0 };
     this.#viewers.set(transport, viewer);
     this.#sendDurable(transport, viewer);
+    if (this.#runsChanged) this.#settleSoon();
   }
 
   leave(transport: Transport): void {
@@ -75,6 +78,12 @@ export class CommitsDesk implements DurableListener {
 
   onWorkers(): void {
     this.#tellDurable();
+  }
+
+  /** Many runs may end together: that is told once. */
+  onRuns(): void {
+    this.#runsChanged = true;
+    if (this.#viewers.size > 0) this.#settleSoon();
   }
 
   onCommits(
@@ -118,6 +127,7 @@ export class CommitsDesk implements DurableListener {
   #describeLane(): void {
     const durable: Durable = {
       ...this.#lane.state,
+      runsVersion: this.#runsVersion,
       routes: this.#lane.workers.map(({ runId, ringVisible, publishesFrames }) => ({
         run: runId,
         ringVisible,
@@ -157,6 +167,11 @@ export class CommitsDesk implements DurableListener {
   }
 
   #settle(): void {
+    if (this.#runsChanged) {
+      this.#runsChanged = false;
+      this.#runsVersion++;
+      this.#describeLane();
+    }
     for (const [transport, viewer] of this.#viewers) {
       this.#sendDurable(transport, viewer);
       const gathered = this.#gathered.get(viewer.followedRun ?? "");

@@ -75,4 +75,9 @@ export class DurableDouble implements DurableLane {
   miss(runId: string): void {
     for (const listener of this.listeners) listener.onMissed?.(runId);
   }
+
+  /** Runs were made, ended, tagged or deleted. */
+  changeRuns(): void {
+    for (const listener of this.listeners) listener.onRuns?.();
+  }
 }

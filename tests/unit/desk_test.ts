@@ -30,12 +30,17 @@ Deno.test("desk: a greeted viewer hears the durable lane's state and routes, and
   await using core = ServerCore.create(box);
   const viewer = core.viewer();
   const told = () => viewer.lane.bodies<Durable>(MessageType.Durable);
-  assert.deepEqual(told(), [{ state: "ok", reason: "", routes: [] }]);
+  assert.deepEqual(told(), [{ state: "ok", reason: "", runsVersion: 0, routes: [] }]);
   assert.equal(viewer.lane.messages[0]!.type, MessageType.Welcome, "after the greeting");
   core.durable.become({ state: "failing", reason: "disk full" });
   core.durable.become({ state: "failing", reason: "disk full" });
   assert.deepEqual(told().length, 2);
-  assert.deepEqual(told().at(-1), { state: "failing", reason: "disk full", routes: [] });
+  assert.deepEqual(told().at(-1), {
+    state: "failing",
+    reason: "disk full",
+    runsVersion: 0,
+    routes: [],
+  });
   core.durable.connect([{
     runId: "far",
     ringVisible: false,
@@ -52,6 +57,19 @@ Deno.test("desk: a greeted viewer hears the durable lane's state and routes, and
   });
   const late = core.viewer();
   assert.deepEqual(late.lane.last(MessageType.Durable), told().at(-1));
+});
+
+Deno.test("desk: changes of stored runs that come together are told once", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  core.durable.changeRuns();
+  const viewer = core.viewer();
+  core.durable.changeRuns();
+  core.durable.changeRuns();
+  const versions = () =>
+    viewer.lane.bodies<Durable>(MessageType.Durable).map(({ runsVersion }) => runsVersion);
+  await waitFor("the change", () => versions().length > 1, versions);
+  assert.deepEqual(versions(), [0, 1]);
 });
 
 Deno.test("desk: commits of a followed run come coalesced, with what was committed and nothing else", async () => {

@@ -56,7 +56,12 @@ Deno.test("wire: every test vector of docs/wire.md is what the codec writes", ()
     ],
     [
       "Durable, all is well",
-      wire.encodeJson(MessageType.Durable, 0, { state: "ok", reason: "", routes: [] }),
+      wire.encodeJson(MessageType.Durable, 0, {
+        state: "ok",
+        reason: "",
+        runsVersion: 0,
+        routes: [],
+      }),
     ],
   ]);
   assert.deepEqual(vectors(), written);
