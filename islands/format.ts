@@ -51,6 +51,51 @@ export function formatAge(ageMs: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+/** "0:07", "12:34", "5:03:09": how long something took or takes. */
+export function formatDuration(durationMs: number): string {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  if (hours === 0) return `${minutes}:${two(seconds % 60)}`;
+  return `${hours}:${two(minutes)}:${two(seconds % 60)}`;
+}
+
+/** "999", "12.3 k", "4.56 M". */
+export function formatShortCount(value: number): string {
+  if (value < 1_000) return String(value);
+  const [divisor, unit] = value < 1e6 ? [1e3, "k"] : value < 1e9 ? [1e6, "M"] : [1e9, "G"];
+  return `${Number((value / divisor).toPrecision(3))} ${unit}`;
+}
+
+/** "812 B", "1.5 KiB", "3.2 GiB". */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
+}
+
+/** "2026-11-21 14:03" by the browser's time zone. */
+export function formatDate(timeMs: number): string {
+  const at = new Date(timeMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+/** "14:03:05.120" by the browser's time zone. */
+export function formatClock(timeMs: number): string {
+  const at = new Date(timeMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  return `${clock}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
 /** A server's message as a sentence: "the worker died" becomes "The worker died." */
 export function formatSentence(text: string): string {
   const begun = text.charAt(0).toUpperCase() + text.slice(1);

@@ -88,3 +88,14 @@ export const CloseIcon = () => (
     <path d="M4 4l8 8M12 4l-8 8" />
   </Icon>
 );
+export const ChartIcon = () => (
+  <Icon>
+    <path d="M2.5 2.5v11h11M5 10.5l2.5-3.5 2 2 3.5-5" />
+  </Icon>
+);
+export const WidenIcon = () => (
+  <Icon>
+    <path d="M2.5 8h11M5 5.5L2.5 8 5 10.5M11 5.5L13.5 8 11 10.5" />
+  </Icon>
+);
+export const DownloadIcon = SaveIcon;

@@ -9,6 +9,10 @@ export interface Preferences {
   overlayInSavedPng: boolean;
   latencyMs: number;
   phaseLock: boolean;
+  chartAxis: "step" | "time";
+  chartLogY: boolean;
+  /** 0 to 0.99. */
+  chartSmoothing: number;
 }
 
 const DEFAULTS: Preferences = {
@@ -19,6 +23,9 @@ const DEFAULTS: Preferences = {
   overlayInSavedPng: false,
   latencyMs: 0,
   phaseLock: true,
+  chartAxis: "step",
+  chartLogY: false,
+  chartSmoothing: 0,
 };
 const KEY = "telebridge.preferences";
 

@@ -1,15 +1,21 @@
 /** The page of one run: its picture on a stage, its numbers, what can be done with it. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import type { StreamState } from "../proto/wire.ts";
 import { ActionBar } from "./action_bar.tsx";
 import { AppBar } from "./app_bar.tsx";
+import { DataPanel } from "./data_panel.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
+import { DurableBanner } from "./durable_banner.tsx";
+import { formatSentence } from "./format.ts";
 import { HelpSheet } from "./help_sheet.tsx";
 import { LatencyPanel } from "./latency_panel.tsx";
-import { BrokenNotice, RefusedNotice, UnauthorisedNotice } from "./notice.tsx";
-import { PhaseChip } from "./phase_chip.tsx";
+import { BrokenNotice, Notice, RefusedNotice, UnauthorisedNotice } from "./notice.tsx";
+import { Chip, PhaseChip } from "./phase_chip.tsx";
+import { RoutePanel } from "./route_panel.tsx";
+import { RunData } from "./run_data.ts";
 import { RunModel } from "./run_model.ts";
+import { STORED_STATES } from "./run_tone.ts";
 import { SettingsPanel } from "./settings_panel.tsx";
 import { listenForShortcuts } from "./shortcuts.ts";
 import { Stage, toggleFullScreen } from "./stage.tsx";
@@ -25,7 +31,8 @@ const OPACITY_STEP = 0.1;
 
 export function startRunPage({ run }: RunPageProps): JSX.Element {
   const model = new RunModel(run);
-  exposeDebugHandle(model.client);
+  const data = new RunData(run);
+  exposeDebugHandle(model.client, data.charts);
   document.title = `${run} · telebridge`;
   const fade = (by: number) => {
     const opacity = Math.min(1, Math.max(0, model.overlay.value.opacity + by));
@@ -45,7 +52,7 @@ export function startRunPage({ run }: RunPageProps): JSX.Element {
     t: switchTheme,
     "?": () => model.helpOpen.value = true,
   }, () => !model.inControl.value && !model.helpOpen.value);
-  return <RunPage model={model} />;
+  return <RunPage model={model} data={data} />;
 }
 
 /** The phase that the chip shows: the run's own, refined by what this page knows. */
@@ -53,10 +60,25 @@ function phaseOf(state: StreamState): string {
   return state.phase === "live" && state.paused ? "paused" : state.phase;
 }
 
-function RunPage({ model }: { model: RunModel }) {
+interface PageProps {
+  model: RunModel;
+  data: RunData;
+}
+
+/** A run that only has rows, or none that publishes any more, has no use for a stage. */
+function hasStage({ model, data }: PageProps): boolean {
+  if (data.details.value === null) return true;
+  if (model.client.status.value?.picture != null) return true;
+  // Until the server has told, the stage says that it is being asked.
+  const phase = model.state.value?.phase ?? "live";
+  return phase === "live" || phase === "error";
+}
+
+function RunPage({ model, data }: PageProps) {
   const connection = model.connection.value;
-  const state = model.state.value;
   const fatal = fatalNotice(model);
+  const staged = hasStage({ model, data });
+  const recorded = data.details.value !== null;
   return (
     <>
       <AppBar
@@ -74,23 +96,65 @@ function RunPage({ model }: { model: RunModel }) {
         }
       >
         <h1 class="run-name" title={model.run}>{model.run}</h1>
-        {model.connected.value && state !== null && <PhaseChip phase={phaseOf(state)} />}
+        <RunChip model={model} data={data} />
       </AppBar>
+      <DurableBanner durable={model.client.durable.value} />
       {fatal !== null && <main class="runs-page">{fatal}</main>}
-      <main class="run-page" hidden={fatal !== null}>
-        <div class="run-main">
-          <Stage model={model} />
+      <main
+        class="run-page"
+        hidden={fatal !== null}
+        data-staged={staged}
+        data-recorded={recorded}
+      >
+        {/* Never taken away: its canvas belongs to the worker. */}
+        <div class="run-main" hidden={!staged}>
+          <Stage model={model} onOpen={() => data.start(model.client)} />
           <ActionBar model={model} />
         </div>
-        <aside class="run-side" aria-label="Figures and settings">
-          <LatencyPanel model={model} />
-          <SettingsPanel model={model} />
-          <VideoPanel model={model} />
-          <StreamPanel model={model} />
-        </aside>
+        {!staged && <NoStageNotice model={model} />}
+        <DataPanel data={data} />
+        {staged && <Side model={model} />}
       </main>
       <HelpSheet model={model} />
     </>
+  );
+}
+
+/** The run's phase; of one that publishes nothing, what the store says of it. */
+function RunChip({ model, data }: PageProps) {
+  const state = model.state.value;
+  if (!model.connected.value || state === null) return null;
+  const stored = data.details.value;
+  if (stored === null || state.phase === "live" || state.phase === "error") {
+    return <PhaseChip phase={phaseOf(state)} />;
+  }
+  const [label, tone] = STORED_STATES[stored.state];
+  return <Chip tone={tone} label={label} name="phase" />;
+}
+
+function Side({ model }: { model: RunModel }): ComponentChildren {
+  return (
+    <aside class="run-side" aria-label="Figures and settings">
+      <LatencyPanel model={model} />
+      <RoutePanel model={model} />
+      <SettingsPanel model={model} />
+      <VideoPanel model={model} />
+      <StreamPanel model={model} />
+    </aside>
+  );
+}
+
+/** Where the stage would say it. */
+function NoStageNotice({ model }: { model: RunModel }) {
+  const connection = model.connection.value;
+  if (connection?.phase !== "reconnecting") return null;
+  return (
+    <Notice state="reconnecting" title="Reconnecting">
+      <p>
+        {formatSentence(connection.reason ?? "the connection was lost")}{" "}
+        What stands below is from before.
+      </p>
+    </Notice>
   );
 }
 

@@ -1,54 +1,105 @@
-/** The list of runs: live ones first, each with its newest picture and numbers. */
+/** The list of runs: live ones first, each with its newest picture and numbers, then what is stored of others. */
 
-import { useComputed } from "@preact/signals";
+import { effect, useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import type { RunSummary } from "../proto/wire.ts";
 import { AppBar } from "./app_bar.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
+import { DurableBanner } from "./durable_banner.tsx";
 import { EmptyRuns } from "./empty_runs.tsx";
-import { formatSentence } from "./format.ts";
+import { formatCount, formatSentence } from "./format.ts";
+import { fetchStoredRun, fetchStoredRuns } from "./history_api.ts";
+import { CloseIcon } from "./icons.tsx";
+import { LastValues } from "./last_values.ts";
 import { BrokenNotice, Notice, RefusedNotice, UnauthorisedNotice } from "./notice.tsx";
 import { RunCard } from "./run_card.tsx";
 import { sortRuns } from "./run_order.ts";
 import { listenForShortcuts } from "./shortcuts.ts";
+import { StoredList } from "./stored_list.tsx";
+import { mergeRuns, StoredRuns } from "./stored_runs.ts";
 import { switchTheme } from "./theme.ts";
 import { ViewerClient } from "./viewer_client.ts";
 
+interface PageProps {
+  client: ViewerClient;
+  stored: StoredRuns;
+  lastValues: LastValues;
+}
+
 export function startRunsPage(): JSX.Element {
   const client = new ViewerClient();
+  const stored = new StoredRuns(fetchStoredRuns);
   exposeDebugHandle(client);
   listenForShortcuts({ t: switchTheme }, () => true);
   client.open(null);
-  return <RunsPage client={client} />;
+  effect(() => {
+    // With each session, and whenever the server tells that they have changed.
+    const session = client.status.value?.connection.sessions ?? 0;
+    client.durable.value?.runsVersion;
+    if (session > 0) stored.refresh();
+  });
+  return <RunsPage client={client} stored={stored} lastValues={new LastValues(fetchStoredRun)} />;
 }
 
-function RunsPage({ client }: { client: ViewerClient }) {
+function RunsPage({ client, stored, lastValues }: PageProps) {
   const connection = useComputed(() => client.status.value?.connection ?? null).value;
   const runs = client.runs.value;
   const live = runs?.filter((run) => run.phase === "live" || run.phase === "paused").length ?? 0;
+  const all = mergeRuns(runs ?? [], stored.runs.value ?? [], "");
+  const count = all.cards.length + all.rows.length;
+  const more = stored.hasMore.value ? "+" : "";
   return (
     <>
       <AppBar connection={connection} />
+      <DurableBanner durable={client.durable.value} />
       <main class="runs-page">
         <div class="runs-title">
           <h1>Runs</h1>
-          {runs !== null && runs.length > 0 && (
-            <p class="muted" data-runs="count">{live} live, {runs.length} in all</p>
+          {count > 0 && (
+            <p class="muted" data-runs="count">{live} live, {formatCount(count)}{more} in all</p>
           )}
+          {(count > 1 || stored.tag.value !== null) && <Filter stored={stored} />}
         </div>
-        <RunsBody client={client} runs={runs} phase={connection?.phase ?? "connecting"} />
+        <RunsBody
+          client={client}
+          stored={stored}
+          lastValues={lastValues}
+          phase={connection?.phase ?? "connecting"}
+        />
       </main>
     </>
   );
 }
 
-interface RunsBodyProps {
-  client: ViewerClient;
-  runs: RunSummary[] | null;
-  phase: string;
+function Filter({ stored }: { stored: StoredRuns }) {
+  const tag = stored.tag.value;
+  return (
+    <div class="runs-filter">
+      {tag !== null && (
+        <button
+          type="button"
+          class="tag"
+          aria-label={`Show runs without the tag ${tag} too`}
+          onClick={() => stored.setTag(null)}
+        >
+          {tag}
+          <CloseIcon />
+        </button>
+      )}
+      <input
+        type="search"
+        class="text-field"
+        placeholder="Filter by name, tag or state"
+        aria-label="Filter the runs"
+        value={stored.text.value}
+        onInput={(event) => stored.setText(event.currentTarget.value)}
+      />
+    </div>
+  );
 }
 
-function RunsBody({ client, runs, phase }: RunsBodyProps) {
+function RunsBody({ client, stored, lastValues, phase }: PageProps & { phase: string }) {
+  const runs = client.runs.value;
   const reason = client.status.value?.connection.reason ?? null;
   if (client.failure.value !== null) return <BrokenNotice reason={client.failure.value} />;
   if (phase === "unauthorised") return <UnauthorisedNotice />;
@@ -65,10 +116,59 @@ function RunsBody({ client, runs, phase }: RunsBodyProps) {
   return (
     <>
       {lost}
-      {runs.length === 0 ? <EmptyRuns /> : (
-        <ul class="run-grid" data-stale={lost !== false}>
-          {sortRuns(runs).map((run) => <RunCard key={run.id} run={run} />)}
+      <Lists runs={runs} stored={stored} lastValues={lastValues} stale={lost !== false} />
+    </>
+  );
+}
+
+interface ListsProps extends Omit<PageProps, "client"> {
+  runs: RunSummary[];
+  stale: boolean;
+}
+
+function Lists({ runs, stored, lastValues, stale }: ListsProps) {
+  const text = stored.text.value;
+  const tag = stored.tag.value;
+  const filtered = text !== "" || tag !== null;
+  const { cards, rows } = mergeRuns(runs, stored.found.value, text);
+  // Runs that are only live have no tags.
+  const shownCards = tag === null ? cards : [];
+  const loading = stored.loading.value;
+  const nothing = shownCards.length === 0 && rows.length === 0;
+  return (
+    <>
+      {shownCards.length > 0 && (
+        <ul class="run-grid" data-stale={stale}>
+          {sortRuns(shownCards).map((run) => <RunCard key={run.id} run={run} />)}
         </ul>
+      )}
+      {rows.length > 0 && (
+        <StoredList
+          runs={rows}
+          lastValues={lastValues}
+          onTag={(tag) => stored.setTag(tag)}
+        />
+      )}
+      {stored.error.value !== null && (
+        <p class="note" role="status" data-state="history-error">
+          Stored runs cannot be read: {stored.error.value}. It is tried again.
+        </p>
+      )}
+      {nothing && loading && <p class="muted" role="status">Loading…</p>}
+      {nothing && !loading && filtered && (
+        <p class="muted" data-state="none-found">No run matches.</p>
+      )}
+      {nothing && !loading && !filtered && stored.error.value === null && <EmptyRuns />}
+      {stored.hasMore.value && (
+        <button
+          type="button"
+          class="button show-more"
+          data-action="more-runs"
+          disabled={loading}
+          onClick={() => stored.readMore()}
+        >
+          {loading ? "Loading…" : "Show more"}
+        </button>
       )}
     </>
   );

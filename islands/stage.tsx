@@ -18,7 +18,13 @@ export function toggleFullScreen(): void {
   else document.getElementById(STAGE_ID)?.requestFullscreen();
 }
 
-export function Stage({ model }: { model: RunModel }) {
+interface StageProps {
+  model: RunModel;
+  /** The worker has been told which run it is. */
+  onOpen(): void;
+}
+
+export function Stage({ model, onOpen }: StageProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const stage = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -29,6 +35,7 @@ export function Stage({ model }: { model: RunModel }) {
       settings: model.stream.peek(),
       overlay: model.overlay.peek(),
     });
+    onOpen();
   }, []);
   const inControl = model.inControl.value;
   useEffect(() => {

@@ -1,7 +1,16 @@
 /** The page's end of the viewer worker: its state as signals, its commands as methods. */
 
 import { signal } from "@preact/signals";
-import type { CommandName, InputEvent, LaneKind, Reply, RunSummary } from "../proto/wire.ts";
+import type {
+  CommandName,
+  Commits,
+  Durable,
+  InputEvent,
+  LaneKind,
+  Reply,
+  Route,
+  RunSummary,
+} from "../proto/wire.ts";
 import type {
   OpenViewer,
   PageMessage,
@@ -58,6 +67,10 @@ export class ViewerClient {
   readonly status = signal<ViewerStatus | null>(null);
   /** null until the server has told. */
   readonly runs = signal<RunSummary[] | null>(null);
+  /** State of the durable lane; null until the server has told, and of one that has none. */
+  readonly durable = signal<Durable | null>(null);
+  /** Called for each message about the run that is followed. */
+  onCommits: (commits: Commits) => void = () => {};
   /** The worker could not begin: nothing will come. */
   readonly failure = signal<string | null>(null);
 
@@ -96,6 +109,16 @@ export class ViewerClient {
   /** Tries to connect now, if the session is not open. */
   connect(): void {
     this.#post({ kind: "connect" });
+  }
+
+  /** Asks for the commits of a run. They come to {@link onCommits} from the next session on too. */
+  follow(run: string): void {
+    this.#post({ kind: "follow", run });
+  }
+
+  /** Which way the pictures of a run shall come. */
+  setRoute(route: Route): void {
+    this.#post({ kind: "route", route });
   }
 
   sendInput(events: InputEvent[]): void {
@@ -144,6 +167,12 @@ export class ViewerClient {
         break;
       case "runs":
         this.runs.value = message.runs;
+        break;
+      case "durable":
+        this.durable.value = message.durable;
+        break;
+      case "commits":
+        this.onCommits(message.commits);
         break;
       case "reply":
         this.#replies.get(message.reply.id)?.(message.reply);

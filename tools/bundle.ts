@@ -5,10 +5,24 @@
  *     deno run --allow-all tools/bundle.ts
  */
 
+import { fileURLToPath } from "node:url";
+
 const ASSETS_DIR = "dist/assets";
 
-/** Styles in the order of the cascade. */
-const STYLES = ["tokens", "base", "controls", "runs", "run", "side", "dialog"];
+/** Styles in the order of the cascade, after those of packages. */
+const STYLES = [
+  "tokens",
+  "base",
+  "controls",
+  "runs",
+  "stored",
+  "run",
+  "side",
+  "data",
+  "charts",
+  "logs",
+  "dialog",
+];
 
 async function bundleScript(entry: string, output: string): Promise<void> {
   const bundle = await new Deno.Command(Deno.execPath(), {
@@ -20,7 +34,11 @@ async function bundleScript(entry: string, output: string): Promise<void> {
 }
 
 async function joinStyles(output: string): Promise<void> {
-  const sheets = STYLES.map((name) => Deno.readTextFile(`islands/styles/${name}.css`));
+  const paths = [
+    fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
+    ...STYLES.map((name) => `islands/styles/${name}.css`),
+  ];
+  const sheets = paths.map((path) => Deno.readTextFile(path));
   await Deno.writeTextFile(output, (await Promise.all(sheets)).join("\n"));
 }
 

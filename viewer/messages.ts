@@ -2,10 +2,13 @@
 
 import type {
   CommandName,
+  Commits,
+  Durable,
   HudValues,
   InputEvent,
   LaneChoice,
   Reply,
+  Route,
   RunSummary,
   StreamState,
 } from "../proto/wire.ts";
@@ -26,7 +29,7 @@ export interface StreamSettings {
   phaseLock: boolean;
 }
 
-/** First message of the page. Without a run, the worker only keeps the list of runs. */
+/** First message of the page. Without a picture, the worker only keeps the list of runs. */
 export interface OpenViewer {
   kind: "open";
   /** Origin of the page, "http://127.0.0.1:7447". */
@@ -48,6 +51,9 @@ export type PageMessage =
   /** A hidden page receives no frames. */
   | { kind: "visible"; visible: boolean }
   | { kind: "connect" }
+  /** The run whose commits are wanted; kept over sessions. */
+  | { kind: "follow"; run: string | null }
+  | { kind: "route"; route: Route }
   | { kind: "command"; id: number; command: CommandName; code?: number; value?: number }
   | { kind: "input"; events: InputEvent[] }
   | { kind: "save"; id: number; withOverlay: boolean };
@@ -128,6 +134,8 @@ export interface ViewerStatus {
 export type WorkerMessage =
   | { kind: "status"; status: ViewerStatus }
   | { kind: "runs"; runs: RunSummary[] }
+  | { kind: "durable"; durable: Durable }
+  | { kind: "commits"; commits: Commits }
   | { kind: "reply"; reply: Reply }
   | { kind: "saved"; id: number; png: Uint8Array<ArrayBuffer>; frame: number }
   | { kind: "save-failed"; id: number; reason: string };

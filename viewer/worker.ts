@@ -1,8 +1,11 @@
 /** The viewer worker: everything between the network and the canvas. The page only sends settings and shows numbers. */
 
 import {
+  type Commits,
   decodeJson,
   decodeMessage,
+  type Durable,
+  encodeJson,
   MessageType,
   type Reply,
   type RunSummary,
@@ -29,6 +32,7 @@ type MessageHandler = (message: PageMessage) => void;
 function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler {
   const pool = new FramePool();
   const clock = new ServerClock();
+  let followedRun: string | null = null;
   const noLatency = new LatencyMeter().summary(0);
   const connection = new Connection({
     openLane: createLaneOpener(options.origin, pool),
@@ -39,13 +43,29 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
     onOpen(welcome) {
       postRuns(welcome.runs);
       picture?.sessionOpened();
+      sendFollow();
     },
     onMessage(message) {
-      if (message.type === MessageType.Runs) {
-        postRuns((decodeJson(message.body) as { runs: RunSummary[] }).runs);
-      } else if (message.type === MessageType.Reply) {
-        workerScope.postMessage({ kind: "reply", reply: decodeJson(message.body) as Reply });
-      } else picture?.receive(message);
+      switch (message.type) {
+        case MessageType.Runs:
+          return postRuns((decodeJson(message.body) as { runs: RunSummary[] }).runs);
+        case MessageType.Reply:
+          return workerScope.postMessage({
+            kind: "reply",
+            reply: decodeJson(message.body) as Reply,
+          });
+        case MessageType.Durable:
+          return workerScope.postMessage({
+            kind: "durable",
+            durable: decodeJson(message.body) as Durable,
+          });
+        case MessageType.Commits:
+          return workerScope.postMessage({
+            kind: "commits",
+            commits: decodeJson(message.body) as Commits,
+          });
+      }
+      picture?.receive(message);
       if (message.type === MessageType.State) postStatus();
     },
     onFrame(bytes, receivedAtMs) {
@@ -62,6 +82,11 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
 
   function postRuns(runs: RunSummary[]): void {
     workerScope.postMessage({ kind: "runs", runs });
+  }
+
+  function sendFollow(): void {
+    if (followedRun === null) return;
+    connection.send(encodeJson(MessageType.Follow, 0, { run: followedRun }));
   }
 
   function postStatus(): void {
@@ -117,6 +142,13 @@ function startViewer(options: OpenViewer, abilities: Abilities): MessageHandler 
         break;
       case "connect":
         connection.open();
+        break;
+      case "follow":
+        followedRun = message.run;
+        connection.send(encodeJson(MessageType.Follow, 0, { run: followedRun }));
+        break;
+      case "route":
+        connection.send(encodeJson(MessageType.Route, 0, message.route));
         break;
       case "command":
         picture?.subscription.command(message.id, message.command, message.code, message.value);

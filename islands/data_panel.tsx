@@ -1,0 +1,67 @@
+/** What is stored of the run, beside its picture: charts, log, details. */
+
+import type { ComponentChildren } from "preact";
+import { ChartsPanel } from "./charts_panel.tsx";
+import { DetailsPanel } from "./details_panel.tsx";
+import { formatShortCount } from "./format.ts";
+import { LogsPanel } from "./logs_panel.tsx";
+import type { DataTab, RunData } from "./run_data.ts";
+
+const TABS = [["charts", "Charts"], ["logs", "Log"], [
+  "details",
+  "Details",
+]] as const satisfies readonly (
+  readonly [DataTab, string]
+)[];
+
+export function DataPanel({ data }: { data: RunData }) {
+  const tab = data.tab.value;
+  const details = data.details.value;
+  if (details === null) return null;
+  const counts = {
+    charts: data.charts.shown.value.length,
+    logs: details.rows.logs,
+    details: null,
+  };
+  return (
+    <section class="data-panel" aria-label="Recorded">
+      <div class="tabs" role="tablist" aria-label="Recorded">
+        {TABS.map(([name, label]) => (
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            id={`tab-${name}`}
+            aria-selected={tab === name}
+            aria-controls="tab-panel"
+            data-tab={name}
+            onClick={() => data.tab.value = name}
+          >
+            {label}
+            {counts[name] !== null && (
+              <span class="tab-count">{formatShortCount(counts[name])}</span>
+            )}
+          </button>
+        ))}
+      </div>
+      {data.error.value !== null && (
+        <p class="note data-error" role="status">
+          What is stored cannot be read: {data.error.value}. It is tried again.
+        </p>
+      )}
+      <TabPanel tab={tab}>
+        {tab === "charts" && <ChartsPanel model={data.charts} />}
+        {tab === "logs" && <LogsPanel model={data.logs} />}
+        {tab === "details" && <DetailsPanel details={details} />}
+      </TabPanel>
+    </section>
+  );
+}
+
+function TabPanel({ tab, children }: { tab: DataTab; children: ComponentChildren }) {
+  return (
+    <div id="tab-panel" class="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
+      {children}
+    </div>
+  );
+}

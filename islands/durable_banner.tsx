@@ -1,0 +1,35 @@
+/** What a person must know about recording while it does not go well. */
+
+import type { Durable } from "../proto/wire.ts";
+import { formatSentence } from "./format.ts";
+import { WarningIcon } from "./icons.tsx";
+
+const TEXTS: Record<Exclude<Durable["state"], "ok">, [title: string, what: string]> = {
+  slow: ["Recording is behind.", "Workers are held back, and nothing is lost."],
+  failing: [
+    "Recording is paused.",
+    "The live picture goes on, and workers keep what is not stored.",
+  ],
+  down: [
+    "Recording starts again.",
+    "The live picture goes on, and workers keep what is not stored.",
+  ],
+};
+
+export function DurableBanner({ durable }: { durable: Durable | null }) {
+  if (durable === null || durable.state === "ok") return null;
+  const [title, what] = TEXTS[durable.state];
+  return (
+    <section
+      class="durable-banner"
+      role={durable.state === "failing" ? "alert" : "status"}
+      data-durable={durable.state}
+    >
+      <WarningIcon />
+      <p>
+        <strong>{title}</strong>{" "}
+        {durable.reason !== "" && <span>{formatSentence(durable.reason)}</span>} {what}
+      </p>
+    </section>
+  );
+}
