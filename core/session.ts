@@ -47,8 +47,7 @@ const RUNS_BACKLOG_BYTES_MAX = 64 * 1024;
 export interface SessionContext {
   authority: Authority;
   channels: Channels;
-  /** null: there is no durable lane. */
-  commits: CommitsDesk | null;
+  commits: CommitsDesk;
   clockNs: () => bigint;
   /** Changes with every start of the server. */
   instance: string;
@@ -146,7 +145,7 @@ export class Session {
       access,
       runs: this.#context.runs(),
     }));
-    this.#context.commits?.join(this.transport);
+    this.#context.commits.join(this.transport);
   }
 
   #handle(message: Message, access: Access, datagram: boolean): void {
@@ -183,10 +182,10 @@ export class Session {
         return watching?.channel.acked(watching.subscription, ack.frame);
       }
       case MessageType.Follow:
-        return this.#context.commits?.follow(this.transport, parseFollow(message.body).run);
+        return this.#context.commits.follow(this.transport, parseFollow(message.body).run);
       case MessageType.Route: {
         const { run, prefer } = parseRoute(message.body);
-        if (access === "control") this.#context.commits?.preferRoute(run, prefer);
+        if (access === "control") this.#context.commits.preferRoute(run, prefer);
         return;
       }
       default:
@@ -289,7 +288,7 @@ export class Session {
     this.#closed = true;
     clearTimeout(this.#helloTimer);
     for (const handle of [...this.#watching.keys()]) this.#unsubscribe(handle);
-    this.#context.commits?.leave(this.transport);
+    this.#context.commits.leave(this.transport);
     if (bye !== null) this.transport.close(bye);
     this.#context.onClosed(this, fault);
   }

@@ -7,6 +7,8 @@ import { Channels } from "../core/channels.ts";
 import { SHORT_CERTIFICATE_LIFE_MS } from "../core/certificates.ts";
 import { checkEncoder, describeEncoders, ENCODER_KINDS } from "../core/encoders.ts";
 import { ingestSocketPath } from "../core/data_dir.ts";
+import { CommitsDesk } from "../core/durable/desk.ts";
+import type { DurableLane } from "../core/durable/lane.ts";
 import { IngestSupervisor } from "../core/durable/supervisor.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import {
@@ -118,7 +120,7 @@ interface Given {
 async function serveWith(options: ServeOptions, given: Given): Promise<RunningServer> {
   const { settings } = options;
   const { names, tls, durable, startedAtMs } = given;
-  const parts = assemble(options);
+  const parts = assemble(options, durable);
   const { metrics, sessions } = parts;
   observe(parts, startedAtMs);
 
@@ -198,7 +200,7 @@ async function logEncoders(choice: Settings["encoder"], library: Library): Promi
 }
 
 /** Puts the parts together; nothing runs yet. */
-function assemble(options: ServeOptions): Parts {
+function assemble(options: ServeOptions, durable: DurableLane): Parts {
   const { settings, library } = options;
   const metrics = new Metrics();
   const registry = new RunRegistry({ library, nowMs: Date.now, watch: watchSegments });
@@ -216,7 +218,7 @@ function assemble(options: ServeOptions): Parts {
     context: {
       authority,
       channels,
-      commits: null,
+      commits: new CommitsDesk(durable),
       runs,
       instance: randomHex(INSTANCE_BYTES),
       helloTimeoutMs: HELLO_TIMEOUT_MS,
