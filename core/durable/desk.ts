@@ -69,6 +69,9 @@ export class CommitsDesk implements DurableListener {
 
   preferRoute(runId: string, prefer: RoutePreference): void {
     this.#lane.preferRoute(runId, prefer);
+  }
+
+  onRoute(): void {
     this.#tellDurable();
   }
 
@@ -128,7 +131,9 @@ export class CommitsDesk implements DurableListener {
     const durable: Durable = {
       ...this.#lane.state,
       runsVersion: this.#runsVersion,
-      routes: this.#lane.workers.map(({ runId, ringVisible, publishesFrames }) => ({
+      routes: this.#lane.workers.filter(({ hasPictures }) => hasPictures).map((
+        { runId, ringVisible, publishesFrames },
+      ) => ({
         run: runId,
         ringVisible,
         publishesFrames,

@@ -34,6 +34,7 @@ export class DurableDouble implements DurableLane {
 
   preferRoute(runId: string, prefer: RoutePreference): void {
     this.#routes.set(runId, prefer);
+    for (const listener of this.listeners) listener.onRoute?.(runId, prefer);
   }
 
   routeOf(runId: string): RoutePreference {

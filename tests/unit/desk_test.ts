@@ -1,6 +1,7 @@
 /** What sessions hear of the durable lane, over real sessions and a double of the lane. */
 
 import assert from "node:assert/strict";
+import type { RemoteWorker } from "../../core/durable/feed.ts";
 import { SAMPLES_BYTES_MAX } from "../../core/durable/gathered_commits.ts";
 import {
   type Commits,
@@ -12,6 +13,16 @@ import {
 import { TestBox } from "../harness/box.ts";
 import { ServerCore, type TestViewer, VIEW_TOKEN } from "../harness/server_core.ts";
 import { waitFor } from "../harness/wait.ts";
+
+const WORKER: RemoteWorker = {
+  runId: "a",
+  connectedAtMs: 0,
+  hasPictures: true,
+  ringVisible: true,
+  publishesFrames: false,
+  segment: null,
+  commands: [],
+};
 
 function follow(viewer: TestViewer, run: string | null): void {
   viewer.receive(encodeJson(MessageType.Follow, 0, { run }));
@@ -41,20 +52,11 @@ Deno.test("desk: a greeted viewer hears the durable lane's state and routes, and
     runsVersion: 0,
     routes: [],
   });
-  core.durable.connect([{
-    runId: "far",
-    ringVisible: false,
-    publishesFrames: true,
-    segment: "far",
-    commands: [],
-  }]);
-  const [route] = told().at(-1)!.routes;
-  assert.deepEqual(route, {
-    run: "far",
-    ringVisible: false,
-    publishesFrames: true,
-    prefer: "auto",
-  });
+  const far = { ...WORKER, runId: "far", ringVisible: false, publishesFrames: true };
+  core.durable.connect([far, { ...WORKER, runId: "rows only", hasPictures: false }]);
+  assert.deepEqual(told().at(-1)!.routes, [
+    { run: "far", ringVisible: false, publishesFrames: true, prefer: "auto" },
+  ]);
   const late = core.viewer();
   assert.deepEqual(late.lane.last(MessageType.Durable), told().at(-1));
 });
@@ -163,13 +165,7 @@ Deno.test("desk: a viewer that is behind is sent nothing, and told that it misse
 Deno.test("desk: a route is set by who may control, and all are told", async () => {
   await using box = await TestBox.create();
   await using core = ServerCore.create(box);
-  core.durable.connect([{
-    runId: "a",
-    ringVisible: true,
-    publishesFrames: false,
-    segment: null,
-    commands: [],
-  }]);
+  core.durable.connect([WORKER]);
   const [owner, guest] = [core.viewer(), core.viewer(VIEW_TOKEN)];
   const route = (viewer: TestViewer, prefer: string) =>
     viewer.receive(encodeJson(MessageType.Route, 0, { run: "a", prefer }));
