@@ -1,9 +1,10 @@
-/** The command line: `telebridge serve`, `telebridge token`. */
+/** The command line: `telebridge serve`, `telebridge run` and the others. */
 
 import { Command, CommanderError } from "commander";
 import { messageOf, UserError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { ingestCommand } from "./ingest_command.ts";
+import { runCommand } from "./run_command.ts";
 import { serveCommand } from "./serve_command.ts";
 import { tokenCommand } from "./token_command.ts";
 
@@ -11,6 +12,7 @@ const USAGE_EXIT_CODE = 2;
 
 /** Runs one command line. Resolves to the exit code; what went wrong is on stderr then. */
 export async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
   const program = new Command("telebridge")
     .description("Watch reinforcement-learning runs, simulators and agents live, in a browser.")
     .version(VERSION, "--version", "print the version")
@@ -20,13 +22,14 @@ export async function main(args: readonly string[]): Promise<number> {
     .addHelpText("after", "\nStart with: telebridge serve --demo")
     .addCommand(serveCommand())
     .addCommand(ingestCommand(), { hidden: true })
+    .addCommand(runCommand((code) => exitCode = code))
     .addCommand(tokenCommand());
   for (const command of program.commands) {
     command.copyInheritedSettings(program).helpOption("--help", "print this help");
   }
   try {
     await program.parseAsync(args, { from: "user" });
-    return 0;
+    return exitCode;
   } catch (error) {
     // Commander has printed its own complaints and the help by now.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;

@@ -31,6 +31,17 @@ export interface InputEvent {
   tNs: bigint;
 }
 
+/** A segment of shared memory on this machine that has the run's pictures too. */
+export interface RingIdentity {
+  /** st_dev and st_ino of the segment. */
+  device: bigint;
+  inode: bigint;
+  /** The ring header's epoch_ns. */
+  epochNs: bigint;
+}
+
+const NO_RING: RingIdentity = { device: 0n, inode: 0n, epochNs: 0n };
+
 /** Takes what was given and returns what JSON can hold; what it throws is the caller's answer. */
 export type CommandHandler = (args: unknown) => unknown;
 
@@ -45,6 +56,7 @@ function bootId(): string {
 /** The state outlives connections. */
 export class Controls {
   readonly handlers = new Map<string, CommandHandler>();
+  ring = NO_RING;
   paused = false;
   /** 0 = no cap. */
   rateMaxMhz = 0;
@@ -115,8 +127,7 @@ export class ControlCall {
     // Whether the connection is gone is told by the rows' calls; without control the run goes on.
     this.#call.on("error", () => this.close());
     this.#call.on("end", () => this.close());
-    // No segment of its own: device and inode 0.
-    const ring = { bootId: bootId(), device: 0n, inode: 0n, epochNs: 0n };
+    const ring = { bootId: bootId(), ...controls.ring };
     const commands = [...controls.handlers.keys()];
     this.#send({ case: "hello", value: { ...hello, ring, commands } });
     this.#timer = setInterval(() => this.#ping(), PING_MS);
@@ -132,6 +143,11 @@ export class ControlCall {
     this.#call.write(
       toBinary(ControlStreamRequestSchema, create(ControlStreamRequestSchema, { message })),
     );
+  }
+
+  /** The segment has come, or is another one now. */
+  tellRing(): void {
+    this.#send({ case: "ring", value: { bootId: bootId(), ...this.#controls.ring } });
   }
 
   #ping(): void {

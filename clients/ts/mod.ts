@@ -6,8 +6,10 @@
  *     run.log({ "train/loss": loss }, { step });
  */
 
-export type { CommandHandler, InputEvent } from "./control.ts";
-export type { FrameFormat, FrameInit } from "./frames.ts";
+export type { CommandHandler, InputEvent, RingIdentity } from "./control.ts";
+export { isLoopback, placeOf } from "./discovery.ts";
+export { FRAME_FORMATS, type FrameFormat, type FrameInit } from "./frames.ts";
+export type { HudNumbers } from "./meter.ts";
 export type { Histogram } from "./histogram.ts";
 export type { InitOptions } from "./options.ts";
 export {

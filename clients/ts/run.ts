@@ -18,13 +18,19 @@ import { keepCheckpoint, sendCheckpoints, waitingCheckpoints } from "./checkpoin
 import { boundedText, checkName, checkRunId, finiteOrNot, jsonOf, wholeNumber } from "./checks.ts";
 import { unixNs } from "./clock.ts";
 import { Coalescer } from "./coalescer.ts";
-import { type CommandHandler, ControlCall, Controls, type InputEvent } from "./control.ts";
+import {
+  type CommandHandler,
+  ControlCall,
+  Controls,
+  type InputEvent,
+  type RingIdentity,
+} from "./control.ts";
 import { Courier } from "./courier.ts";
 import { type Place, placeKey, placeOf } from "./discovery.ts";
 import { FrameCall, type FrameInit, strideOf } from "./frames.ts";
 import { type Histogram, histogramOf } from "./histogram.ts";
 import { CHECKPOINTS_WAITING_MAX } from "./limits.ts";
-import { Meter } from "./meter.ts";
+import { type HudNumbers, Meter } from "./meter.ts";
 import { defaultRunId, type InitOptions, processMetadata } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type RunEnd, type Session, streamIdBytes } from "./session.ts";
@@ -407,6 +413,22 @@ export class Run implements AsyncDisposable {
     this.#framesSent += this.#frames?.sent ?? 0;
     this.#framesSkipped += this.#frames?.skipped ?? 0;
     this.#frames = null;
+  }
+
+  /** The numbers over the picture now, from the steps so far. */
+  get hud(): HudNumbers {
+    return this.#meter.numbers(performance.now());
+  }
+
+  /** Somebody watches, and the server cannot have the pictures by shared memory. */
+  get framesWanted(): boolean {
+    return this.#controls.framesWanted;
+  }
+
+  /** The pictures are in shared memory too, where a server on this machine finds them: it wants them here only if not. */
+  announceRing(ring: RingIdentity): void {
+    this.#controls.ring = ring;
+    this.#control?.tellRing();
   }
 
   /** A viewer asks for a pause now. The script decides what that means. */
