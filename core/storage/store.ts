@@ -35,6 +35,14 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** The run was deleted, and a client process that wrote to it is still there; a new process may make it anew. */
+export class RunDeleted extends Error {
+  override name = "RunDeleted";
+  constructor(runId: string) {
+    super(`run ${runId} was deleted`);
+  }
+}
+
 export interface RunRegistration {
   stream: StreamKey;
   startTimeUnixNs: bigint;
@@ -44,7 +52,10 @@ export interface RunRegistration {
 
 /** The one writer of a data directory. Everything is synchronous: it lives in a worker of its own. */
 export interface StoreWriter extends Disposable {
-  /** Makes the run or takes it up again (running). Returns how far the stream has come, for each kind. */
+  /**
+   * Makes the run or takes it up again (running). Returns how far the stream has come, for each kind. Throws
+   * {@link RunDeleted} for a stream of a run of this name that was deleted.
+   */
   registerRun(registration: RunRegistration): {
     created: boolean;
     committed: Record<RowKind, bigint>;
@@ -56,7 +67,10 @@ export interface StoreWriter extends Disposable {
     runId: string,
     change: { addTags?: string[]; removeTags?: string[]; note?: string },
   ): RunRecord | null;
-  /** Returns what was removed, null where there is no such run. */
+  /**
+   * Returns what was removed, null where there is no such run. Nobody reads it from then on; its rows leave the file in
+   * idle(), some at a time. Files of checkpoints are not the store's.
+   */
   deleteRun(runId: string): Record<RowKind, number> | null;
 
   /**
@@ -144,7 +158,7 @@ export interface StoreReader extends Disposable {
   /** Newest first. */
   runs(options?: { tags?: string[]; limit?: number; after?: Cursor }): Page<RunRecord[]>;
   run(runId: string): RunRecord | null;
-  /** The last value of each key. */
+  /** The last value of each key, in the order in which they were given. */
   params(runId: string): ParamRow[];
   series(runId: string): SeriesInfo[];
 

@@ -1,0 +1,34 @@
+/**
+ * The way into the store, for the rest of the server:
+ *
+ *     using store = openStore(databasePath(dataDir)); // the one writer, in a worker of the ingest process
+ *     using reader = openReader(databasePath(dataDir)); // any number, in any process, whether somebody writes or not
+ *
+ * Both throw `StoreUnavailable` when the file cannot be opened at the moment, and `UserError` for a database of another
+ * program or of a newer telebridge. All calls are synchronous, but for `sync`.
+ */
+
+import { join } from "node:path";
+import { SqliteReader } from "./sqlite_reader.ts";
+import { SqliteStore } from "./sqlite_store.ts";
+import type { StoreReader, StoreWriter } from "./store.ts";
+
+export function databasePath(dataDir: string): string {
+  return join(dataDir, "telebridge.db");
+}
+
+/** Makes the database where there is none. */
+export function openStore(path: string): StoreWriter {
+  return new SqliteStore(path);
+}
+
+/** Null where there is no database yet. */
+export function openReader(path: string): StoreReader | null {
+  try {
+    Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  return new SqliteReader(path);
+}
