@@ -15,6 +15,7 @@ import { frameHandlers } from "./frames.ts";
 import { addService } from "./grpc_service.ts";
 import { IngestMetrics } from "./metrics.ts";
 import { Presence } from "./presence.ts";
+import { startRemoteWorkers } from "./remote_workers.ts";
 import { GrpcServers } from "./server.ts";
 
 const INSTANCE_BYTES = 8;
@@ -61,8 +62,9 @@ class Ingest {
   static async start(start: IngestStart, feed: IngestFeed): Promise<Ingest> {
     const stops: (() => void)[] = [];
     const context = makeContext(start, feed, stops);
-    const control = controlHandlers(context);
-    const publish = { ...frameHandlers(context) };
+    const remote = startRemoteWorkers(context);
+    const control = controlHandlers(context, remote.hub);
+    const publish = { ...frameHandlers(context, remote.frames) };
     const servers = new GrpcServers({
       tokens: start,
       addServices: (server) => {

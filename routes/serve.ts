@@ -209,9 +209,10 @@ function assemble(options: ServeOptions, durable: DurableLane): Parts {
     gopMs: Math.round((settings.gop ?? 0) * 1000),
     lane: settings.lane,
   };
-  const channels = new Channels({ library, registry, metrics, video });
+  const onWatched = (runIds: ReadonlySet<string>) => durable.setWatched(runIds);
+  const channels = new Channels({ library, registry, metrics, video, onWatched });
   const authority = new Authority({ ...options, nowMs: Date.now });
-  const runs = () => summarize(registry, channels, Date.now());
+  const runs = () => summarize(registry, channels, Date.now(), durable.workers);
   const sessions = new Sessions({
     sessionsMax: settings.viewersMax,
     onFault: () => metrics.countError("session"),
@@ -228,6 +229,10 @@ function assemble(options: ServeOptions, durable: DurableLane): Parts {
   });
   registry.listen(channels);
   registry.listen(sessions);
+  durable.listen({
+    onWorkers: () => sessions.onRunChange(),
+    onRoute: (runId, prefer) => registry.prefer(runId, prefer),
+  });
   registry.listen({
     onRunChange() {},
     onSecond() {},

@@ -127,6 +127,7 @@ export class IngestSupervisor implements DurableLane {
     if (prefer === "auto") this.#routes.delete(runId);
     else this.#routes.set(runId, prefer);
     this.#tell({ type: "route", runId, prefer });
+    this.#each((listener) => listener.onRoute?.(runId, prefer));
   }
 
   routeOf(runId: string): RoutePreference {
