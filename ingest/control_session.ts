@@ -64,7 +64,7 @@ export class ControlSession {
   #commandsCount = 0n;
   #offsetNs: bigint | null = null;
   #steering: Steering = { pause: false, rateMaxMhz: 0, keyframeRequests: 0n };
-  #publishes: boolean | null = null;
+  #route: { publishFrames: boolean; reason: string } | null = null;
   #credits: CreditsOffer | null = null;
   #ended = false;
 
@@ -84,7 +84,7 @@ export class ControlSession {
 
   /** The worker is asked to publish its pictures here. */
   get publishes(): boolean {
-    return this.#publishes ?? false;
+    return this.#route?.publishFrames ?? false;
   }
 
   /** A time of ours by the worker's clock. */
@@ -133,9 +133,10 @@ export class ControlSession {
   }
 
   route(publishFrames: boolean, reason: string): void {
-    if (publishFrames === this.#publishes) return;
-    this.#publishes = publishFrames;
-    this.#send({ case: "route", value: { publishFrames, reason } });
+    const before = this.#route;
+    if (before?.publishFrames === publishFrames && before.reason === reason) return;
+    this.#route = { publishFrames, reason };
+    this.#send({ case: "route", value: this.#route });
   }
 
   offerCredits(credits: CreditsOffer): void {
