@@ -1,6 +1,7 @@
-"""Puts the C library into the wheel, and names the wheel after the machine it is for.
+"""Puts the C library and the protocol's descriptors into the wheel, and names the wheel after the machine it is for.
 
-Everything else is in pyproject.toml. The library is built by native/Makefile; TELEBRIDGE_LIBRARY names another one.
+Everything else is in pyproject.toml. The library is built by native/Makefile, the descriptors by tools/protos.ts;
+TELEBRIDGE_LIBRARY and TELEBRIDGE_DESCRIPTORS name others.
 """
 
 import os
@@ -15,16 +16,21 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = pathlib.Path(
     os.environ.get("TELEBRIDGE_LIBRARY", HERE.parent.parent / "native/build/libtelebridge.so")
 )
+DESCRIPTORS = pathlib.Path(
+    os.environ.get("TELEBRIDGE_DESCRIPTORS", HERE.parent.parent / "dist/telebridge.binpb")
+)
 
 
 class BuildWithLibrary(build_py):
     def run(self):
         super().run()
-        if not LIBRARY.exists():
-            raise SystemExit(f"telebridge: {LIBRARY} is missing; build it first: make -C native")
+        for file, target in ((LIBRARY, "make -C native"), (DESCRIPTORS, "make protos")):
+            if not file.exists():
+                raise SystemExit(f"telebridge: {file} is missing; build it first: {target}")
         package = pathlib.Path(self.build_lib) / "telebridge"
         package.mkdir(parents=True, exist_ok=True)
         shutil.copy2(LIBRARY, package / "libtelebridge.so")
+        shutil.copy2(DESCRIPTORS, package / "telebridge.binpb")
 
 
 class DistributionWithLibrary(Distribution):

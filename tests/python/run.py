@@ -1,9 +1,13 @@
 """Runs the tests beside this file and counts them. run.sh calls it, in the virtual environment with the wheel."""
 
 import argparse
+import atexit
 import faulthandler
+import os
 import pathlib
+import shutil
 import sys
+import tempfile
 import unittest
 
 import telebridge
@@ -20,6 +24,14 @@ def main() -> int:
     package = pathlib.Path(telebridge.__file__).parent
     if HERE.parents[1] in package.parents and "site-packages" not in package.parts:
         raise SystemExit(f"telebridge is {package}, not the installed wheel")
+
+    # No server, and no spool, of the person's who runs the tests.
+    scratch = tempfile.mkdtemp(prefix="telebridge-python-")
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    for variable in ("TELEBRIDGE_URL", "TELEBRIDGE_TOKEN"):
+        os.environ.pop(variable, None)
+    os.environ["TELEBRIDGE_DATA_DIR"] = f"{scratch}/data"
+    os.environ["TELEBRIDGE_SPOOL_DIR"] = f"{scratch}/spool"
 
     faulthandler.dump_traceback_later(HANG_S, exit=True)
     sys.path.insert(0, str(HERE))

@@ -84,17 +84,19 @@ class Errors(RunTest):
             with self.assertRaisesRegex(TypeError, "'loss' is 'high', expected a number"):
                 run.log({"loss": "high"})
 
-    def test_other_names_are_counted_and_warned_of_once(self) -> None:
+    def test_a_value_that_is_no_number_names_its_key(self) -> None:
         with telebridge.init(self.run_id) as run:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                for _ in range(3):
-                    run.log({"entropy": 0.1, "loss": 1.0})
-                run.log({"kl": 0.2})
-            self.assertEqual([w.category for w in caught], [RuntimeWarning])
-            self.assertRegex(str(caught[0].message), "'entropy' is not shown.*loss.*stores no series yet")
-            self.assertEqual(caught[0].filename, __file__)
-            self.assertEqual(run.values_not_stored, {"entropy": 3, "kl": 1})
+            for value in ("high", None, [1.0, 2.0], np.zeros(2), {}):
+                with self.subTest(value=value), self.assertRaisesRegex(TypeError, "'kl' is .*, expected a number"):
+                    run.log({"entropy": 0.1, "kl": value})
+            with self.assertRaisesRegex(ValueError, "'kl' is beyond the largest float"):
+                run.log({"kl": 10**400})
+
+    def test_a_name_that_cannot_be_stored_is_refused(self) -> None:
+        with telebridge.init(self.run_id) as run:
+            for name, error in [("", ValueError), ("a\nb", ValueError), ("é" * 101, ValueError), (7, TypeError)]:
+                with self.subTest(name=name), self.assertRaisesRegex(error, "run.log: a name is"):
+                    run.log({name: 1.0})
 
     def test_a_library_that_cannot_be_loaded(self) -> None:
         with tempfile.TemporaryDirectory() as folder:

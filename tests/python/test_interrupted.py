@@ -56,7 +56,7 @@ class Interrupted(RunTest):
                 number = 0
                 while True:
                     number += 1
-                    run = telebridge.init("{self.run_id}")
+                    run = telebridge.init("{self.run_id}", durable=False)
                     if not is_first:
                         run.frame(numpy.zeros((4, 4), "uint8"))
                     interruption = Interruption(number, run.finish)
@@ -83,7 +83,7 @@ class Interrupted(RunTest):
 
             while True:
                 number += 1
-                run = telebridge.init("{self.run_id}")
+                run = telebridge.init("{self.run_id}", durable=False)
                 run.frame(small[:4, :4])
                 interruption = Interruption(number, act)
                 interruption.run_frame(run, small)

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import datetime
+import os
 import pathlib
 import re
 import sys
 import time
-import warnings
+import weakref
 from types import TracebackType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+from typing import Any, Iterator, Mapping, Optional, Sequence, Type, Union
 
 import numpy as np
 
+from . import _layout as at
+from ._lane import Lane, missing_packages, warn_not_stored
 from ._library import TelebridgeError
-from ._meter import HUD_NAMES, Meter, whole_number
+from ._meter import Meter, whole_number
+from ._metadata import metadata_of_this_process
 from ._pixels import overlay_of, picture_of
+from ._records import (
+    Recorder,
+    checked_name,
+    checkpoint_body,
+    histogram_body,
+    json_text,
+    log_body,
+    step_record,
+)
 from ._ring import Ring, refuse_if_alive
 from .inputs import InputEvent, event_of
 
@@ -33,26 +46,38 @@ def default_run_id() -> str:
     return f"{stem[:48]}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _number(value: Any, hud_name: str, what: str) -> float:
-    """A value for the HUD. Raises TypeError, and ValueError for a step or an episode that is no whole number."""
-    if hud_name in ("step", "episode"):
-        return whole_number(value, what)
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{what} is {value!r}, expected a number") from None
-
-
-def init(run: Optional[str] = None, *, pausable: bool = True) -> Run:
-    """Starts a run and returns it. It shows up in the viewer with its first picture.
+def init(
+    run: Optional[str] = None,
+    *,
+    pausable: bool = True,
+    durable: bool = True,
+    tags: Sequence[str] = (),
+    params: Optional[Mapping[str, Any]] = None,
+    coalesce_hz: Optional[float] = None,
+) -> Run:
+    """Starts a run and returns it. It shows up in the viewer with its first picture or number.
 
     run: its name, 1 to 64 letters, digits, dots, dashes and underscores; by default the script's name and the time.
     pausable: whether a viewer's pause button makes :meth:`Run.frame` wait.
+    durable: whether numbers, steps, texts and files are stored. That needs grpcio and protobuf.
+    tags: words to find the run by.
+    params: settings of the run, see :meth:`Run.params`.
+    coalesce_hz: of each set of names given to :meth:`Run.log` keep so many values a second at most, the last of each
+        time slot; 30 to 60 is plenty for a chart. None keeps all.
 
     Raises ValueError for a bad name, and RunExistsError when a live process publishes a run of this name. After another
     program that died without holding the owner's lock (docs/ring.md), the first picture waits up to 10 s to be sure.
     """
-    return Run(default_run_id() if run is None else run, pausable=pausable)
+    started = Run(
+        default_run_id() if run is None else run,
+        pausable=pausable,
+        durable=durable,
+        tags=tags,
+        coalesce_hz=coalesce_hz,
+    )
+    if params:
+        started.params(params)
+    return started
 
 
 class Run:
@@ -64,22 +89,43 @@ class Run:
     or wait, but for a pause, which ends within 2 s when the server that asked for it is killed.
     """
 
-    def __init__(self, run_id: str, *, pausable: bool = True) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        pausable: bool = True,
+        durable: bool = True,
+        tags: Sequence[str] = (),
+        coalesce_hz: Optional[float] = None,
+    ) -> None:
         if not isinstance(run_id, str) or not RUN_ID_PATTERN.fullmatch(run_id):
             raise ValueError(
                 f"the run's name is {run_id!r}; expected 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first"
             )
+        if coalesce_hz is not None and not coalesce_hz > 0:
+            raise ValueError(f"coalesce_hz is {coalesce_hz!r}, expected a number above 0, or None")
         refuse_if_alive(run_id)
         self.id = run_id
         self.pausable = pausable
         #: Pictures that were not copied because of the viewer's cap on pictures per second.
         self.frames_skipped = 0
-        #: Values given to :meth:`log` that only a later version stores, by name.
-        self.values_not_stored: Dict[str, int] = {}
         self._ring = Ring(run_id)
         self._meter = Meter()
         self._rewards_by_frame = False
         self._finished = False
+        self._missing = missing_packages() if durable else []
+        self._lane: Optional[Lane] = None
+        if durable and not self._missing:
+            config = {
+                "run_id": run_id,
+                "tags": [str(tag) for tag in tags],
+                "start_time_unix_ns": time.time_ns(),
+                "metadata": metadata_of_this_process(),
+            }
+            self._lane = Lane(run_id, config, coalesce_hz)
+            weakref.finalize(self, self._lane.finish, "FINISHED", "").atexit = False  # the lane has its own exit
+        self._recorder = Recorder(self._lane, self._ring, self._meter, coalesce_hz)
+        self._episode = self._recorder.episode
 
     @property
     def frames_published(self) -> int:
@@ -131,29 +177,157 @@ class Run:
         return shown
 
     def log(self, values: Mapping[str, Any], *, step: Optional[int] = None) -> None:
-        """Sets numbers over the picture: reward, avg_reward, steps_per_second, episode, step, episode_return (or
-        return) and loss. What is set here is not derived any more; a reward counts as one of :meth:`frame`'s would,
-        unless frames bring rewards themselves. Other names are counted, and kept once the durable lane is there.
+        """Stores numbers as points of series, and shows those that have a place over the picture: reward, avg_reward,
+        steps_per_second, episode, step, episode_return (or return) and loss. What is set here is not derived any more;
+        a reward counts as one of :meth:`frame`'s would, unless frames bring rewards themselves.
 
-        Raises TypeError for a value of the HUD's that is no number, and ValueError for a step or an episode that is no
-        whole one from 0 to 2**64 - 1; then none of the values was taken.
+        values: by name; names have 1 to 200 bytes of UTF-8 without control characters. Whatever float() takes will do,
+            0-d tensors too (which costs what fetching them costs).
+        step: where the points belong; by default where frames and steps are, if there were any.
+
+        Never waits. Raises TypeError for a value that is no number, and ValueError for a bad name and for a step or an
+        episode that is no whole number from 0 to 2**64 - 1; then none of the values was taken.
         """
-        self._check_unfinished("log")
-        numbers: List[Tuple[str, float]] = []
-        for name, value in values.items():
-            hud_name = HUD_NAMES.get(name)
-            if hud_name is None:
-                self._count_not_stored(name)
-                continue
-            numbers.append((hud_name, _number(value, hud_name, f"run.log: {name!r}")))
+        if self._finished:
+            self._check_unfinished("log")
+        if self._missing:
+            self._warn_not_stored()
+        self._recorder.log(values, step, self._rewards_by_frame)
+
+    def step(
+        self,
+        *,
+        step: Optional[int] = None,
+        reward: Optional[float] = None,
+        episode: Optional[int] = None,
+        terminated: bool = False,
+        truncated: bool = False,
+        **extra: Any,
+    ) -> None:
+        """Stores one step of the environment.
+
+        step: its number, from 0; by default one more than before, or that of the picture where pictures are shown too.
+        reward: what it brought. Counts over the picture, unless frames bring rewards themselves.
+        episode: its episode's number; by default the one before.
+        terminated, truncated: whether the episode ended with it, by its own rules or cut off.
+        extra: whatever else belongs to it, as JSON.
+
+        Never waits. Raises TypeError and ValueError as :meth:`frame` does.
+        """
+        self._check_unfinished("step")
         if step is not None:
-            numbers.append(("step", whole_number(step, "run.log: step")))
-        for hud_name, number in numbers:
-            if hud_name != "last_reward":
-                self._meter.set(hud_name, number)
-            elif not self._rewards_by_frame:
-                self._meter.add_reward(number)
-        self._ring.set_hud(self._meter.values(time.monotonic()))
+            step = whole_number(step, "run.step: step")
+        if episode is not None:
+            episode = whole_number(episode, "run.step: episode")
+        if reward is not None:
+            reward = float(reward)
+        extra_json = json_text(extra) if extra else b""
+        meter = self._meter
+        if step is None and self._ring.frames_published:
+            step = meter.step
+        now_s = time.monotonic()
+        meter.advance(now_s, step, None if self._rewards_by_frame else reward, episode)
+        self._recorder.counts_steps = True
+        if self._ring.is_open:
+            self._ring.set_hud(meter.values(now_s))
+        if self._can_store():
+            self._store_step(meter.step, reward, meter.episode, terminated, truncated, extra_json)
+
+    def episode(
+        self,
+        *,
+        episode: Optional[int] = None,
+        episode_return: Optional[float] = None,
+        length: Optional[int] = None,
+        first_step: Optional[int] = None,
+        start_time_unix_ns: Optional[int] = None,
+        terminated: Optional[bool] = None,
+        truncated: Optional[bool] = None,
+        **extra: Any,
+    ) -> None:
+        """Stores an episode that has ended. What is not given is what :meth:`step` has seen since the one before: the
+        sum of its rewards, the number of its steps, the first of them, when it began, and how it ended."""
+        self._check_unfinished("episode")
+        seen = self._episode
+        body = {
+            "episode": self._meter.episode if episode is None else whole_number(episode, "run.episode: episode"),
+            "start_time_unix_ns": seen.start_time_ns if start_time_unix_ns is None else int(start_time_unix_ns),
+            "first_step": seen.first_step if first_step is None else whole_number(first_step, "run.episode: first_step"),
+            "length": seen.length if length is None else whole_number(length, "run.episode: length"),
+            "episode_return": seen.episode_return if episode_return is None else float(episode_return),
+            "terminated": bool(seen.terminated if terminated is None else terminated),
+            "truncated": bool(seen.truncated if truncated is None else truncated),
+            "extra_json": json_text(extra).decode() if extra else "",
+        }
+        seen.begin()
+        self._store(at.KIND_EPISODES, body)
+
+    def params(self, params: Mapping[str, Any]) -> None:
+        """Stores settings of the run; the last value given for a name holds. Values are stored as JSON; what has none,
+        as its text. Raises ValueError for a bad name."""
+        self._check_unfinished("params")
+        bodies = [
+            {"key": checked_name(str(key), "run.params"), "value_json": json_text(value).decode()}
+            for key, value in params.items()
+        ]
+        for body in bodies:
+            self._store(at.KIND_PARAMS, body)
+
+    def text(self, tag: str, text: str, *, step: Optional[int] = None, level: str = "info") -> None:
+        """Stores a text, such as a line of a log or a sample of what a model says. Beyond 1 MiB it is cut.
+
+        tag: where it comes from. level: debug, info, warning or error. Raises ValueError for a bad tag or level."""
+        self._check_unfinished("text")
+        self._store(at.KIND_LOGS, log_body(tag, text, step, level))
+
+    def histogram(
+        self,
+        name: str,
+        values: Any = None,
+        *,
+        bins: Union[int, Sequence[float]] = 64,
+        counts: Optional[Sequence[int]] = None,
+        step: Optional[int] = None,
+    ) -> None:
+        """Stores how values are distributed: of `values` (any array; what is not finite is left out) in so many bins, or
+        between the given edges; or `counts` that were made elsewhere, with their edges as `bins`. Raises ValueError."""
+        self._check_unfinished("histogram")
+        self._store(at.KIND_HISTOGRAMS, histogram_body(name, values, bins, counts, step))
+
+    def checkpoint(
+        self,
+        path: Union[str, "os.PathLike[str]"],
+        *,
+        step: Optional[int] = None,
+        name: Optional[str] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        """Stores a file, under its own name or `name`. It is read in the background: it may be deleted or replaced by
+        another after a moment, but must not be overwritten in place before :meth:`flush`. Raises OSError if it cannot
+        be read."""
+        self._check_unfinished("checkpoint")
+        self._store(at.KIND_CHECKPOINTS, checkpoint_body(path, step, name, metadata))
+
+    def flush(self, timeout: float = 10.0, *, synced: bool = False) -> bool:
+        """Waits until all that was stored so far is acknowledged: committed, so that it survives the end of any
+        process, or `synced`, so that it survives a loss of power.
+
+        timeout: in seconds. Returns whether it is; False when not by then, when rows were dropped, and when this run
+        stores nothing."""
+        if self._lane is None:
+            return False
+        self._recorder.write_due(at.FOREVER_NS)
+        return self._lane.flush(timeout, synced)
+
+    @property
+    def rows_dropped(self) -> int:
+        """Rows that found no room in the queue to the sender; a line on stderr said so."""
+        return self._lane.counts()["dropped"] if self._lane else 0
+
+    @property
+    def values_coalesced(self) -> int:
+        """Values that ``coalesce_hz`` left out."""
+        return self._lane.counts()["coalesced"] if self._lane else 0
 
     def inputs(self) -> Iterator[InputEvent]:
         """What viewers with control sent since the last call, oldest first; never waits. See telebridge.inputs."""
@@ -162,10 +336,16 @@ class Run:
             if event is not None:
                 yield event
 
-    def finish(self) -> None:
+    def finish(self, *, failed: Optional[str] = None) -> None:
         """Ends the run and removes its shared memory; in a signal handler amid another call of the run, at that call's
-        end. A second call does nothing, and a :meth:`frame` of another thread that is under way returns False."""
+        end. What is not sent yet is sent by a process of its own. A second call does nothing, and a :meth:`frame` of
+        another thread that is under way returns False.
+
+        failed: why the run failed; None: it did not."""
         self._finished = True
+        if self._lane is not None:
+            self._recorder.write_due(at.FOREVER_NS)
+            self._lane.finish("FINISHED" if failed is None else "FAILED", failed or "")
         self._ring.close()
 
     def __enter__(self) -> Run:
@@ -177,7 +357,7 @@ class Run:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self.finish()
+        self.finish(failed=None if kind is None else f"{kind.__name__}: {error}")
 
     def __repr__(self) -> str:
         state = "finished" if self._finished else f"{self.frames_published} frames"
@@ -201,7 +381,10 @@ class Run:
             self._rewards_by_frame = True
         now_s = time.monotonic()
         self._meter.advance(now_s, step, reward, episode)
+        self._recorder.counts_steps = True
         self._ring.set_hud(self._meter.values(now_s))
+        if self._lane is not None:
+            self._lane.start()
 
     def _publish(self, picture: np.ndarray, overlay: Optional[np.ndarray]) -> bool:
         """Publishes a picture of where the meter is."""
@@ -219,13 +402,31 @@ class Run:
         if self._finished:
             raise TelebridgeError(f'run "{self.id}" is finished: {method}() came after finish()')
 
-    def _count_not_stored(self, name: str) -> None:
-        if not self.values_not_stored:
-            known = ", ".join(HUD_NAMES)
-            warnings.warn(
-                f"run.log: {name!r} is not shown: the numbers over the picture are {known}. This version of "
-                "telebridge stores no series yet; such values are counted in run.values_not_stored",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        self.values_not_stored[name] = self.values_not_stored.get(name, 0) + 1
+    def _can_store(self) -> bool:
+        if self._missing:
+            self._warn_not_stored()
+        return self._lane is not None
+
+    def _warn_not_stored(self) -> None:
+        missing, self._missing = self._missing, []
+        warn_not_stored(self.id, missing, stacklevel=5)
+
+    def _store(self, kind: int, body: Mapping[str, Any]) -> None:
+        if self._can_store():
+            assert self._lane is not None
+            self._lane.write_json(kind, body)
+
+    def _store_step(
+        self,
+        step: int,
+        reward: Optional[float],
+        episode: int,
+        terminated: bool,
+        truncated: bool,
+        extra_json: bytes = b"",
+    ) -> None:
+        assert self._lane is not None
+        time_ns = time.time_ns()
+        self._episode.add(step, reward, terminated, truncated, time_ns)
+        self._lane.write(step_record(time_ns, step, reward, episode, terminated, truncated, extra_json))
+        self._lane.start()
