@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { messageOf, UserError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { ingestCommand } from "./ingest_command.ts";
+import { replayCommand } from "./replay_command.ts";
 import { runCommand } from "./run_command.ts";
 import { serveCommand } from "./serve_command.ts";
 import { tokenCommand } from "./token_command.ts";
@@ -22,6 +23,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .addHelpText("after", "\nStart with: telebridge serve --demo")
     .addCommand(serveCommand())
     .addCommand(ingestCommand(), { hidden: true })
+    .addCommand(replayCommand())
     .addCommand(runCommand((code) => exitCode = code))
     .addCommand(tokenCommand());
   for (const command of program.commands) {
