@@ -35,6 +35,7 @@ export const EMPTY_STORE: StoreReader = {
   episodes: () => nothing([]),
   samples: () => nothing(NO_SAMPLES),
   logs: () => nothing([]),
+  lastLogs: () => nothing([]),
   histograms: () => nothing([]),
   checkpoints: () => [],
   windows: () => [],

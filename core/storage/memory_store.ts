@@ -356,6 +356,11 @@ export class MemoryStore implements StoreWriter, StoreReader {
     );
   }
 
+  lastLogs(runId: string, limit: number): Page<LogRow[]> {
+    const seen = Math.max(0, this.#rows(runId, "logs").length - limit);
+    return this.logs(runId, {}, String(seen), limit);
+  }
+
   histograms(
     runId: string,
     series: string | null,

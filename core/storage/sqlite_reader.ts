@@ -195,6 +195,12 @@ export class SqliteReader implements StoreReader {
     return { ...page, rows: page.rows.map(logOf) };
   }
 
+  lastLogs(runId: string, limit: number): Page<LogRow[]> {
+    const committed = this.#ofRun(runId, 0n, (run) => this.#committed(run, "logs"));
+    const seen = committed - BigInt(limit);
+    return this.logs(runId, {}, seen > 0n ? String(seen) : null, limit);
+  }
+
   histograms(
     runId: string,
     series: string | null,
@@ -297,10 +303,7 @@ export class SqliteReader implements StoreReader {
     const nothing = pageOf([], { lastNumber: seen, more: false, committed: seen });
     return this.#ofRun(runId, nothing, (run) => {
       const { table, columns } = ROW_TABLES[kind];
-      const [committed] = this.#get(
-        `SELECT ifnull(sum(${kind}), 0) FROM stream WHERE run = ?`,
-        run,
-      )! as [bigint];
+      const committed = this.#committed(run, kind);
       const found = this.#all(
         `SELECT key, ${columns.join(", ")} FROM ${table}
          WHERE ${["key > ?", "key <= ?", ...conditions].join(" AND ")} ORDER BY key LIMIT ?`,
@@ -313,6 +316,12 @@ export class SqliteReader implements StoreReader {
       const lastNumber = rows.length === 0 ? seen : numberOf(rows.at(-1)![0] as bigint);
       return pageOf(rows, { lastNumber, more: found.length > limit, committed });
     });
+  }
+
+  /** The number of the newest row. */
+  #committed(run: number, kind: RowKind): bigint {
+    const sql = `SELECT ifnull(sum(${kind}), 0) FROM stream WHERE run = ?`;
+    return this.#get(sql, run)![0] as bigint;
   }
 
   #ofRun<Result>(runId: string, otherwise: Result, read: (run: number) => Result): Result {

@@ -174,6 +174,8 @@ export interface StoreReader extends Disposable {
     series?: readonly string[] | null,
   ): Page<SampleColumns>;
   logs(runId: string, range: RowRange, after: Cursor | null, limit: number): Page<LogRow[]>;
+  /** The newest `limit` lines, oldest first. */
+  lastLogs(runId: string, limit: number): Page<LogRow[]>;
   histograms(
     runId: string,
     series: string | null,

@@ -350,6 +350,27 @@ export function storageSuite(name: string, open: () => OpenedStore): void {
     assert.throws(() => reader.steps("tale", {}, "x", 3), /no page after "x"/);
   });
 
+  test("the newest lines of the log, and what comes after them", ({ writer, reader }) => {
+    register(writer);
+    const line = (n: number): LogRow => (
+      {
+        timeUnixNs: START_UNIX_NS + BigInt(n),
+        level: 2,
+        source: "stdout",
+        text: `${n}`,
+        step: null,
+      }
+    );
+    const texts = (rows: LogRow[]) => rows.map(({ text }) => text);
+    writer.commit([batchOf("logs", Array.from({ length: 7 }, (_, index) => line(index)))]);
+    const last = reader.lastLogs("tale", 3);
+    assert.deepEqual([texts(last.rows), last.next], [["4", "5", "6"], null]);
+    assert.deepEqual(texts(reader.lastLogs("tale", 100).rows).length, 7);
+    assert.deepEqual(reader.lastLogs("nobody", 3).rows, []);
+    writer.commit([batchOf("logs", [line(7)], 8n)]);
+    assert.deepEqual(texts(reader.logs("tale", {}, last.end, 10).rows), ["7"]);
+  });
+
   test("a deleted run is gone, and what its clients still have is refused", ({ writer, reader }) => {
     register(writer, TALE, ["t"]);
     const other = streamOf("other");
