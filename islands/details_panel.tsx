@@ -99,10 +99,10 @@ function CheckpointsSection({ details: { id, checkpoints } }: { details: StoredR
           <table class="details-table" data-table="checkpoints">
             <tbody>
               {checkpoints.map(({ name, step, sizeBytes, sha256, atMs }) => (
-                <tr key={name}>
+                <tr key={`${sha256} ${atMs}`}>
                   <th scope="row">
                     <a
-                      href={checkpointUrl(id, name)}
+                      href={checkpointUrl(id, sha256)}
                       download={name}
                       title={`SHA-256 ${sha256}`}
                     >

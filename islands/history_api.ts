@@ -113,6 +113,6 @@ export function fetchEpisodes(
 }
 
 /** Where the bytes of a checkpoint are. */
-export function checkpointUrl(run: string, name: string): string {
-  return `/api/history/${runPath(run)}/checkpoints/${encodeURIComponent(name)}`;
+export function checkpointUrl(run: string, sha256: string): string {
+  return `/api/history/${runPath(run)}/checkpoints/${sha256}`;
 }

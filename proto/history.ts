@@ -36,7 +36,7 @@ export interface StoredRowCounts {
   checkpoints: number;
 }
 
-/** `GET /api/history/runs/ID` */
+/** `GET /api/history/runs/ID`; `…/checkpoints/SHA256` are the bytes of one of its files. */
 export interface StoredRunDetails extends StoredRun {
   series: StoredSeries[];
   params: { key: string; valueJson: string }[];

@@ -8,7 +8,7 @@ import { type Exchange, HttpError } from "./exchange.ts";
 import { webTransportUrl } from "./pages.ts";
 
 /** The request's access. Throws 401 without a valid token. */
-function requireAccess(exchange: Exchange): Access {
+export function requireAccess(exchange: Exchange): Access {
   if (exchange.access !== null) return exchange.access;
   throw new HttpError(401, "a token is needed: Authorization: Bearer TOKEN, or the page's cookie");
 }

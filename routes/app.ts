@@ -1,6 +1,7 @@
 /** What the routes share. */
 
 import type { RunSummary } from "../proto/wire.ts";
+import type { History } from "../core/durable/history.ts";
 import type { DurableLane } from "../core/durable/lane.ts";
 import type { HostRules } from "../core/hosts.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -32,6 +33,9 @@ export interface App {
   snapshots: Snapshots;
   runs: () => RunSummary[];
   durable: DurableLane;
+  history: History;
+  /** Where the files of checkpoints are. */
+  dataDir: string;
   /** null while no UDP port can be had. */
   webTransport: () => WebTransportOffer | null;
 }

@@ -4,7 +4,10 @@ import { RUN_ID_PATTERN } from "../core/messages.ts";
 import * as api from "./api.ts";
 import type { App } from "./app.ts";
 import { type Exchange, HttpError } from "./exchange.ts";
+import { history } from "./history.ts";
 import { runPage, runsPage } from "./pages.ts";
+
+const HISTORY = "/api/history/";
 
 /** Answers the exchange, or throws {@link HttpError}. */
 export async function route(app: App, exchange: Exchange): Promise<void> {
@@ -27,6 +30,9 @@ export async function route(app: App, exchange: Exchange): Promise<void> {
       return api.endpoints(app, exchange);
     case "/api/runs":
       return api.runs(app, exchange);
+  }
+  if (pathname.startsWith(HISTORY)) {
+    return await history(app, exchange, pathname.slice(HISTORY.length));
   }
   const [folder, name, leaf, ...rest] = pathname.slice(1).split("/");
   if (rest.length === 0 && name !== undefined) {

@@ -9,6 +9,7 @@ import { checkEncoder, describeEncoders, ENCODER_KINDS } from "../core/encoders.
 import { ingestSocketPath } from "../core/data_dir.ts";
 import { CommitsDesk } from "../core/durable/desk.ts";
 import type { DurableLane } from "../core/durable/lane.ts";
+import { History } from "../core/durable/history.ts";
 import { IngestSupervisor } from "../core/durable/supervisor.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import {
@@ -121,6 +122,7 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
   const { settings } = options;
   const { names, tls, durable, startedAtMs } = given;
   const parts = assemble(options, durable);
+  const history = new History({ dataDir: options.dataDir });
   const { metrics, sessions } = parts;
   observe(parts, startedAtMs);
 
@@ -137,6 +139,8 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
     snapshots: parts.snapshots,
     runs: parts.runs,
     durable,
+    history,
+    dataDir: options.dataDir,
     webTransport: () => quic?.offer ?? null,
   };
   const webSockets = webSocketLane(app);
@@ -163,6 +167,7 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
     isLive: (runId) => parts.registry.get(runId)?.reader != null,
     stop: async () => {
       await Promise.all([stop(parts, http, webSockets, quic), durable.stop()]);
+      history.stop();
       await probed;
     },
   };
