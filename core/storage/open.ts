@@ -8,14 +8,11 @@
  * program or of a newer telebridge. All calls are synchronous, but for `sync`.
  */
 
-import { join } from "node:path";
 import { SqliteReader } from "./sqlite_reader.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import type { StoreReader, StoreWriter } from "./store.ts";
 
-export function databasePath(dataDir: string): string {
-  return join(dataDir, "telebridge.db");
-}
+export { databasePath } from "./paths.ts";
 
 /** Makes the database where there is none. */
 export function openStore(path: string): StoreWriter {
