@@ -9,7 +9,7 @@ export DENO_NO_UPDATE_CHECK := 1
 # What `setup` installs: as much as the target takes (tools/setup.sh).
 SETUP := run
 wheel examples: SETUP := python
-test fmt: SETUP := test
+test torture fmt: SETUP := test
 bench: SETUP := bench
 
 # The browser's bundles are made anew when one of these has changed.
@@ -42,6 +42,10 @@ examples: wheel ## install that package and Gymnasium into .tools/python, where 
 .PHONY: test
 test: build ## run every test (SUITE=browser for one suite, FILTER=text for some tests)
 	@exec $(DENO) run --allow-all tests/run.ts $(if $(SUITE),--suite "$(SUITE)") $(if $(FILTER),--filter "$(FILTER)")
+
+.PHONY: torture
+torture: build ## kill and cut everything again and again, and look what was lost: minutes (ARGS="--kills 50")
+	@exec $(DENO) run --allow-all tests/torture/run.ts $(ARGS)
 
 .PHONY: ok
 ok: protos ## check format, lint and types: the quick look before a commit

@@ -10,6 +10,7 @@ interface ReadyLine {
   /** With --view-token. */
   viewToken?: string;
   port: number;
+  /** Where the durable lane listens on loopback. */
   grpcPort: number;
   dataDir: string;
 }

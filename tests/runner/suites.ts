@@ -41,6 +41,7 @@ export const suites: readonly Suite[] = [
     filterFlag: "-k",
   },
   denoTests("system", 8, "tests/system"),
+  denoTests("torture", 8, "tests/torture"),
   denoTests("browser", 15, "tests/browser"),
   // Small sizes, whose figures mean little: this shows that no benchmark has rotted.
   { ...check("bench", "run", "--allow-all", "bench/run.ts", "--smoke"), minutesMax: 5 },

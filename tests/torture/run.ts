@@ -1,0 +1,44 @@
+/**
+ * `make torture`: the full torture, some minutes of it.
+ *
+ *     tests/torture/run.ts [--kills 200] [--cuts 500] [--seed N]
+ */
+
+import { parseArgs } from "node:util";
+import { TestBox } from "../harness/box.ts";
+import { tortureByDisconnects } from "./disconnects.ts";
+import { tortureByKills } from "./kills.ts";
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: "string", default: "200" },
+      cuts: { type: "string", default: "500" },
+      seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
+    },
+  });
+  const seed = Number(values.seed);
+  const progress = (line: string) => console.error(`  ${line}`);
+  console.error(`seed ${seed}`);
+  await using killsBox = await TestBox.create();
+  const kills = await tortureByKills(killsBox, { kills: Number(values.kills), seed, progress });
+  await using cutsBox = await TestBox.create();
+  const cuts = await tortureByDisconnects(cutsBox, { cuts: Number(values.cuts), seed, progress });
+
+  const recoveries = kills.recoveriesMs.toSorted((a, b) => a - b);
+  const at = (share: number) =>
+    Math.round(recoveries[Math.floor(share * (recoveries.length - 1))] ?? 0);
+  const { ingest, serve, client } = kills.kills;
+  console.log(`killed: ingest ${ingest}, serve ${serve}, clients ${client} times`);
+  console.log(`rows acknowledged ${kills.rowsAcknowledged}, stored ${kills.rowsStored}`);
+  console.log(`from kill to the next ack: p50 ${at(0.5)} ms, most ${at(1)} ms`);
+  console.log(
+    `cut: ${cuts.cuts} connections; rows acknowledged ${cuts.rowsAcknowledged}, stored ${cuts.rowsStored}`,
+  );
+  const complaints = [...kills.complaints, ...cuts.complaints];
+  for (const complaint of complaints) console.log(`WRONG: ${complaint}`);
+  console.log(
+    complaints.length === 0 ? "nothing lost, nothing twice" : `${complaints.length} complaints`,
+  );
+  if (complaints.length > 0) Deno.exitCode = 1;
+}

@@ -1,0 +1,44 @@
+/** The torture at the size of `make test`; `make torture` has the full one. */
+
+import assert from "node:assert/strict";
+import { TestBox } from "../harness/box.ts";
+import { tortureByDisconnects } from "./disconnects.ts";
+import { tortureByKills } from "./kills.ts";
+import { complaints } from "./load.ts";
+
+const KILLS = 20;
+const CUTS = 50;
+
+Deno.test("torture: rows acknowledged as committed are stored once and once only, whoever is killed when", async () => {
+  await using box = await TestBox.create();
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  console.log(`seed ${seed}`);
+  const report = await tortureByKills(box, { kills: KILLS, seed, progress: console.log });
+  console.log(JSON.stringify(report));
+  assert.deepEqual(report.complaints, []);
+  assert(report.rowsAcknowledged > 0 && report.rowsStored >= report.rowsAcknowledged);
+});
+
+Deno.test("torture: each row is stored once when connections are cut in the middle of messages", async () => {
+  await using box = await TestBox.create();
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  console.log(`seed ${seed}`);
+  const report = await tortureByDisconnects(box, { cuts: CUTS, seed, progress: console.log });
+  console.log(JSON.stringify(report));
+  assert.deepEqual(report.complaints, []);
+  assert(report.rowsAcknowledged > 0 && report.rowsStored >= report.rowsAcknowledged);
+});
+
+Deno.test("torture: the judge sees a lost row, a row stored twice, and a stranger's", () => {
+  const ledgers = [
+    { base: 0n, committed: 3n, synced: 0n },
+    { base: 1_000_000_000n, committed: 1n, synced: 0n },
+  ];
+  const judge = (...steps: bigint[]) => complaints(ledgers, BigUint64Array.from(steps)).length;
+  assert.equal(judge(1n, 2n, 3n, 1_000_000_001n), 0);
+  assert.equal(judge(1n, 2n, 3n, 4n, 1_000_000_001n), 0, "more than acknowledged is fine");
+  assert.equal(judge(1n, 2n, 1_000_000_001n), 1, "lost at the end");
+  assert.equal(judge(1n, 3n, 1_000_000_001n), 1, "lost within");
+  assert.equal(judge(1n, 2n, 2n, 3n, 1_000_000_001n), 1, "twice");
+  assert.equal(judge(1n, 2n, 3n, 1_000_000_001n, 3_000_000_000n), 1, "a stranger's");
+});
