@@ -21,6 +21,8 @@ export interface ServeOptions {
   args?: string[];
   /** Sees no run at all: an empty /dev/shm of its own, by a mount namespace. */
   noRuns?: boolean;
+  /** Beside the box's own. */
+  environment?: Record<string, string>;
 }
 
 const EMPTY_SHM = [
@@ -50,7 +52,7 @@ export class Serve {
   /** Starts a server in `box` and waits until it is ready. Its log goes to this test's stderr. */
   static async start(
     box: TestBox,
-    { port = 0, args = [], noRuns = false }: ServeOptions = {},
+    { port = 0, args = [], noRuns = false, environment = {} }: ServeOptions = {},
   ): Promise<Serve> {
     const [command, ...commandArgs] = [
       ...(noRuns ? EMPTY_SHM : []),
@@ -68,7 +70,7 @@ export class Serve {
     ];
     const child = new Deno.Command(command!, {
       args: commandArgs,
-      env: box.environment,
+      env: { ...box.environment, ...environment },
       stdin: "null",
       stdout: "piped",
       stderr: "inherit",
