@@ -1,16 +1,16 @@
 /** A PublishRunSteps call, by hand: for tests and torture that must see each ack. */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { grpcDefinition } from "../../proto/grpc_definition.ts";
 import {
   type PublishAck,
-  PublishAckSchema,
-  type PublishRunStepsRequest,
-  PublishRunStepsRequestSchema,
+  type PublishRunStepsRequestSchema,
   PublishService,
 } from "../../proto/gen/telebridge/v1/publish_pb.ts";
 
-const METHOD = `/${PublishService.typeName}/PublishRunSteps`;
+const METHOD = grpcDefinition(PublishService).publishRunSteps;
+type Request = MessageInitShape<typeof PublishRunStepsRequestSchema>;
 const RECONNECT_MS = 20;
 const RECONNECT_MS_MAX = 100;
 
@@ -44,7 +44,7 @@ export class StepCall {
   over = false;
   /** Resolves to why the call is over, "" when the server ended it in good order. */
   readonly ended: Promise<string>;
-  readonly #call: ClientDuplexStream<PublishRunStepsRequest, PublishAck>;
+  readonly #call: ClientDuplexStream<Request, PublishAck>;
   readonly #base: bigint;
 
   constructor(client: Client, options: StepCallOptions) {
@@ -52,10 +52,9 @@ export class StepCall {
     const metadata = new Metadata();
     if (options.token) metadata.set("authorization", `Bearer ${options.token}`);
     this.#call = client.makeBidiStreamRequest(
-      METHOD,
-      (request: PublishRunStepsRequest) =>
-        Buffer.from(toBinary(PublishRunStepsRequestSchema, request)),
-      (bytes) => fromBinary(PublishAckSchema, bytes),
+      METHOD.path,
+      METHOD.requestSerialize,
+      METHOD.responseDeserialize,
       metadata,
     );
     this.#call.on("data", (ack: PublishAck) => {
@@ -68,16 +67,14 @@ export class StepCall {
     });
     this.ended.then(() => this.over = true);
     const { runId, streamId, synced = false } = options;
-    this.#call.write(create(PublishRunStepsRequestSchema, {
-      open: { runId, streamId, wantSynced: synced },
-    }));
+    this.#call.write({ open: { runId, streamId, wantSynced: synced } });
   }
 
   /** Rows with the sequences from `first` on; their reward is the sequence's negative. */
   write(first: bigint, count: number): void {
     const sequences = Array.from({ length: count }, (_, index) => first + BigInt(index));
     const nowNs = BigInt(Date.now()) * 1_000_000n;
-    this.#call.write(create(PublishRunStepsRequestSchema, {
+    this.#call.write({
       firstSequence: first,
       columns: {
         step: bytesOf(BigUint64Array.from(sequences, (sequence) => this.#base + sequence)),
@@ -86,7 +83,7 @@ export class StepCall {
         reward: bytesOf(Float64Array.from(sequences, (sequence) => -Number(sequence))),
         flags: bytesOf(new Uint8Array(count)),
       },
-    }));
+    });
   }
 
   end(): Promise<string> {
