@@ -27,8 +27,7 @@ typedef struct encoder_config {
   uint32_t width, height; /* of the pictures: even */
   uint32_t fps_mhz;       /* expected pictures per 1000 s: rate control only */
   uint32_t bitrate_kbps;
-  uint32_t gop_frames; /* 0 = keyframes only when asked for */
-  uint32_t quality;    /* JPEG only: 1 to 100 */
+  uint32_t quality; /* JPEG only: 1 to 100 */
 } encoder_config;
 
 /* The bytes stay the encoder's, and good until its next call. */

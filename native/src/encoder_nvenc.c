@@ -25,8 +25,7 @@ typedef struct nvenc_encoder {
   NV_ENC_INPUT_PTR inputs[BUFFERS];
   NV_ENC_OUTPUT_PTR outputs[BUFFERS];
   uint32_t turn;
-  uint32_t since_keyframe; /* pictures */
-  uint8_t *bytes;          /* of the newest access unit */
+  uint8_t *bytes; /* of the newest access unit */
   size_t bytes_max;
 } nvenc_encoder;
 
@@ -298,13 +297,10 @@ static int encode_entered(nvenc_encoder *nvenc, const encoder_picture *picture, 
                               .outputBitstream = nvenc->outputs[turn],
                               .bufferFmt = NV_ENC_BUFFER_FORMAT_IYUV,
                               .pictureStruct = NV_ENC_PIC_STRUCT_FRAME};
-  uint32_t gop_frames = nvenc->asked.gop_frames;
-  bool gop_ends = gop_frames > 0 && nvenc->since_keyframe >= gop_frames;
-  if (keyframe || gop_ends) params.encodePicFlags = NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS;
+  if (keyframe) params.encodePicFlags = NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS;
   int result = fill_input(nvenc, params.inputBuffer, picture, &params.inputPitch);
   if (result == 0) result = submit(nvenc, &params);
   if (result == 0) result = fetch(nvenc, params.outputBitstream, out);
-  if (result == 0) nvenc->since_keyframe = out->keyframe ? 1 : nvenc->since_keyframe + 1;
   return result;
 }
 

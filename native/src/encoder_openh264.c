@@ -28,7 +28,6 @@ typedef struct openh264_encoder {
   ISVCEncoder *library;
   uint8_t *bytes; /* the last access unit */
   size_t bytes_max;
-  uint32_t frames_since_keyframe;
   int64_t pictures;
   char trace[128]; /* what the library complained of last */
 } openh264_encoder;
@@ -196,8 +195,7 @@ static int encode(encoder *base, const encoder_picture *picture, bool keyframe, 
   const encoder_config *config = &encoder->config;
   int result = encoder_check_picture(config, picture);
   if (result < 0) return result;
-  bool due = config->gop_frames > 0 && encoder->frames_since_keyframe >= config->gop_frames;
-  if (keyframe || due) (*library)->ForceIntraFrame(library, true);
+  if (keyframe) (*library)->ForceIntraFrame(library, true);
   SSourcePicture source = {.iColorFormat = videoFormatI420,
                            .iPicWidth = (int)picture->width,
                            .iPicHeight = (int)picture->height,
@@ -211,9 +209,7 @@ static int encode(encoder *base, const encoder_picture *picture, bool keyframe, 
     return error_set(EIO, "OpenH264 cannot encode a picture of %u x %u: %s", picture->width, picture->height,
                      encoder->trace);
   }
-  result = copy_layers(encoder, &info, out);
-  encoder->frames_since_keyframe = out->keyframe ? 1 : encoder->frames_since_keyframe + 1;
-  return result;
+  return copy_layers(encoder, &info, out);
 }
 
 const encoder_backend encoder_openh264 = {.kind = TELE_ENCODER_OPENH264,

@@ -72,7 +72,7 @@ typedef struct x264_encoder {
   encoder_config config;
   x264_t *library;
   x264_param_t parameters;
-  uint32_t frames_since_keyframe; /* 0 = none yet */
+  bool begun; /* a picture of the caller's has been encoded */
   int64_t pictures;
   char log[128]; /* what the library complained of last */
 } x264_encoder;
@@ -228,10 +228,8 @@ static int encode(encoder *base, const encoder_picture *picture, bool keyframe, 
   const encoder_config *config = &encoder->config;
   int result = encoder_check_picture(config, picture);
   if (result < 0) return result;
-  bool due = config->gop_frames > 0 && encoder->frames_since_keyframe >= config->gop_frames;
-  bool first = encoder->frames_since_keyframe == 0;
-  result = run_library(encoder, picture, keyframe || due || first, out);
-  if (result == 0) encoder->frames_since_keyframe = out->keyframe ? 1 : encoder->frames_since_keyframe + 1;
+  result = run_library(encoder, picture, keyframe || !encoder->begun, out);
+  if (result == 0) encoder->begun = true;
   return result;
 }
 

@@ -59,7 +59,7 @@ static bool same_size(const encoder_config *one, const encoder_config *other) {
 
 static bool same_config(const encoder_config *one, const encoder_config *other) {
   return same_size(one, other) && one->fps_mhz == other->fps_mhz && one->bitrate_kbps == other->bitrate_kbps &&
-         one->gop_frames == other->gop_frames && one->quality == other->quality;
+         one->quality == other->quality;
 }
 
 static uint32_t kind_asked_of(const stream_output *output, const tele_stream_settings *settings) {

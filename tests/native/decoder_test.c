@@ -18,14 +18,13 @@ typedef struct stream {
 
 static stream make_stream(uint32_t width, uint32_t height) {
   stream made = {.card = card_make(width, height)};
-  encoder_config config = {
-      .width = width, .height = height, .fps_mhz = 30000, .bitrate_kbps = 800, .gop_frames = GOP, .quality = 80};
+  encoder_config config = {.width = width, .height = height, .fps_mhz = 30000, .bitrate_kbps = 800, .quality = 80};
   encoder *encoder;
   CHECK_EQ(encoder_openh264.open(&config, &encoder), 0);
   for (uint32_t i = 0; i < UNITS_COUNT; i++) {
     access_unit unit;
     card_draw(&made.card, i);
-    CHECK_EQ(encoder_openh264.encode(encoder, &made.card.picture, false, &unit), 0);
+    CHECK_EQ(encoder_openh264.encode(encoder, &made.card.picture, i % GOP == 0, &unit), 0);
     made.bytes[i] = malloc(unit.bytes_count);
     made.bytes_count[i] = unit.bytes_count;
     memcpy(made.bytes[i], unit.bytes, unit.bytes_count);

@@ -113,24 +113,6 @@ static void keyframes_on_request(const encoder_backend *backend) {
   backend->close(encoder);
 }
 
-/* A request starts the count anew; another length counts from the last keyframe. */
-static void keyframes_on_time(const encoder_backend *backend) {
-  encoder_config config = config_of(WIDTH, HEIGHT);
-  config.gop_frames = 7;
-  encoder *encoder = open_usable(backend, &config);
-  card card = card_make(WIDTH, HEIGHT);
-  for (uint32_t i = 0; i < 60; i++) {
-    card_draw(&card, i);
-    if (i == 31) config.gop_frames = 12;
-    if (i == 50) config.gop_frames = 0;
-    if (i == 31 || i == 50) CHECK_EQ(backend->reconfigure(encoder, &config), 0);
-    bool expected = i == 0 || i == 7 || i == 14 || i == 16 || i == 23 || i == 30 || i == 42;
-    CHECK_EQ(encode(encoder, &card, i == 16).keyframe, expected);
-  }
-  card_free(&card);
-  backend->close(encoder);
-}
-
 /* In kbit/s at FPS. */
 static double bitrate_of(encoder *encoder, card *card, uint32_t first, uint32_t pictures) {
   double bytes = 0;
@@ -272,7 +254,6 @@ static void what_does_not_fit_is_refused(const encoder_backend *backend) {
   DO(row, even_sizes, "sizes that are no multiple of 16")                 \
   DO(row, access_units_are_whole, "access units and headers")             \
   DO(row, keyframes_on_request, "keyframes on request and no others")     \
-  DO(row, keyframes_on_time, "keyframes on time")                         \
   DO(row, the_bitrate_is_kept, "the bitrate is kept")                     \
   DO(row, no_access_unit_is_large, "no access unit is large")             \
   FOR_EVERY_ROW(DO, row)
