@@ -1,6 +1,6 @@
 /** Connections cut in the middle of a message, again and again. */
 
-import { openReader } from "../../core/storage/open.ts";
+import { databasePath, openReader } from "../../core/storage/open.ts";
 import type { TestBox } from "../harness/box.ts";
 import { Serve } from "../harness/serve.ts";
 import { waitFor } from "../harness/wait.ts";
@@ -23,7 +23,7 @@ export async function tortureByDisconnects(
   box: TestBox,
   options: { cuts: number; seed: number; progress: (line: string) => void },
 ): Promise<DisconnectReport> {
-  const serve = await Serve.start(box, { args: ["--grpc-port=0"] });
+  const serve = await Serve.start(box);
   const { grpcPort: port, token } = serve.ready;
   await using proxy = new CuttingProxy({
     port,
@@ -44,7 +44,7 @@ export async function tortureByDisconnects(
   for (const load of loads) await load.kill();
   await serve.stop();
 
-  using reader = openReader(box.dataDir);
+  using reader = openReader(databasePath(box.dataDir))!;
   const report: DisconnectReport = {
     cuts: proxy.cuts,
     rowsAcknowledged: 0,

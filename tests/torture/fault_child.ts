@@ -3,7 +3,7 @@
  * on standard input, "N COUNT", it commits COUNT steps from sequence N on, and prints what became of them as JSON.
  */
 
-import { openStore } from "../../core/storage/open.ts";
+import { databasePath, openStore } from "../../core/storage/open.ts";
 import type { RowBatch, StepColumns, StreamKey } from "../../core/storage/records.ts";
 import { StoreUnavailable } from "../../core/storage/store.ts";
 
@@ -22,7 +22,7 @@ function batchOf(first: bigint, count: number): RowBatch {
 }
 
 if (import.meta.main) {
-  using store = openStore(Deno.args[0]!);
+  using store = openStore(databasePath(Deno.args[0]!));
   store.registerRun({ stream, startTimeUnixNs: 1n, tags: [], metadataJson: "" });
   console.log(JSON.stringify({ ready: true }));
   const decoder = new TextDecoder();

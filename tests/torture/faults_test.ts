@@ -1,7 +1,7 @@
 /** Writes that fail, disks that are full, and fdatasyncs that take their time. */
 
 import assert from "node:assert/strict";
-import { openReader } from "../../core/storage/open.ts";
+import { databasePath, openReader } from "../../core/storage/open.ts";
 import { ROOT, TestBox } from "../harness/box.ts";
 import { LineReader } from "../harness/line_reader.ts";
 import { Serve } from "../harness/serve.ts";
@@ -62,7 +62,7 @@ Deno.test("faults: whichever write of a commit fails, its rows are stored once, 
     }
   }
   assert(failures.has("io") && failures.has("full"), JSON.stringify([...failures]));
-  using reader = openReader(box.dataDir);
+  using reader = openReader(databasePath(box.dataDir))!;
   const steps = storedSteps(reader, "faulty");
   assert.equal(steps.length, first - 1);
   assert.equal(new Set(steps).size, steps.length);
@@ -104,7 +104,7 @@ Deno.test("faults: while the disk is full nothing is acknowledged, everybody is 
   await call.end();
   client.close();
   await serve.stop();
-  using reader = openReader(box.dataDir);
+  using reader = openReader(databasePath(box.dataDir))!;
   assert.deepEqual(
     [...storedSteps(reader, runId)],
     Array.from({ length: 2 * ROWS }, (_, index) => BigInt(index + 1)),
@@ -115,7 +115,7 @@ Deno.test("faults: while the disk is full nothing is acknowledged, everybody is 
 Deno.test("faults: no synced ack precedes an fdatasync that began after the rows were written", async () => {
   await using box = await TestBox.create();
   const faults = await IoFaults.create(box, `${DATABASE}-wal`);
-  await Serve.start(box, { args: ["--grpc-port=0"], environment: faults.environment });
+  await Serve.start(box, { environment: faults.environment });
   const client = grpcClient(`unix:${box.dataDir}/ingest.sock`);
   const call = new StepCall(client, {
     runId: box.runId("synced"),

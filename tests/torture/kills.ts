@@ -6,7 +6,8 @@ import type { TestBox } from "../harness/box.ts";
 import { randomOf } from "../harness/random.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
 import { complaints, Load } from "./load.ts";
-import { openReader } from "../../core/storage/open.ts";
+import { databasePath, openReader } from "../../core/storage/open.ts";
+import type { StoreReader } from "../../core/storage/store.ts";
 
 export const VICTIMS = ["ingest", "serve", "client"] as const;
 type Victim = typeof VICTIMS[number];
@@ -57,7 +58,7 @@ export async function tortureByKills(
     recoveriesMs: [],
     complaints: [],
   };
-  let serve = await Serve.start(box, { args: ["--grpc-port=0"] });
+  let serve = await Serve.start(box);
   const target = `unix:${box.dataDir}/ingest.sock`;
   const loads = Array.from(
     { length: CLIENTS },
@@ -78,7 +79,7 @@ export async function tortureByKills(
     },
     serve: async () => {
       await serve.kill();
-      serve = await Serve.start(box, { args: ["--grpc-port=0"] });
+      serve = await Serve.start(box);
       return true;
     },
     client: async () => {
@@ -109,7 +110,7 @@ export async function tortureByKills(
   await serve.stop();
 
   report.rowsAcknowledged = Number(acknowledged());
-  using reader = openReader(box.dataDir);
+  using reader = openReader(databasePath(box.dataDir))!;
   for (const load of loads) {
     const steps = storedSteps(reader, load.runId);
     report.rowsStored += steps.length;
@@ -130,7 +131,7 @@ export function integrityComplaints(box: TestBox): string[] {
 }
 
 /** The step numbers of all stored rows of a run. */
-export function storedSteps(reader: ReturnType<typeof openReader>, runId: string): BigUint64Array {
+export function storedSteps(reader: StoreReader, runId: string): BigUint64Array {
   const pages: bigint[] = [];
   let after: string | null = null;
   while (true) {
