@@ -98,6 +98,7 @@ function nameOf(axis: XAxis, x: number): string {
 }
 
 function ChartNote({ entry, model }: { entry: ChartEntry; model: ChartsModel }) {
+  entry.version.value;
   const data = model.dataOf(entry);
   if (entry.error.value !== null && data === null) {
     return <p class="chart-note" role="status">Cannot read it: {entry.error.value}</p>;

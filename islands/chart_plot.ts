@@ -90,8 +90,8 @@ export class ChartPlot {
           size: 52,
           gap: 4,
           space: 32,
-          values: (_plot, splits) =>
-            splits.map((value) => value === null ? "" : formatNumber(value)),
+          values: (_plot, splits, _index, _space, increment) =>
+            splits.map((value) => value === null ? "" : nameValue(value, logY ? null : increment)),
         },
       ],
       series: [
@@ -174,6 +174,24 @@ function nameSplits(axis: XAxis, splits: number[], increment: number): string[] 
     const seconds = `${minutes}:${two(at.getSeconds())}`;
     return increment >= 1 ? seconds : `${seconds}.${String(at.getMilliseconds()).padStart(3, "0")}`;
   });
+}
+
+/** All values of an axis with as many decimals as its increment needs; null: each by itself. */
+function nameValue(value: number, increment: number | null): string {
+  const size = Math.max(Math.abs(value), increment ?? 0);
+  if (increment === null || size >= 1e5 || size < 1e-3) return formatShort(value);
+  const decimals = Math.max(0, -Math.floor(Math.log10(increment) + 1e-9));
+  const halves = increment * 10 ** decimals % 1 > 1e-9 ? 1 : 0;
+  return value.toFixed(decimals + halves).replace("-", "−");
+}
+
+function formatShort(value: number): string {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e4 || size < 1e-3) {
+    return value.toExponential(1).replace(".0e", "e").replace("+", "");
+  }
+  return formatNumber(Number(value.toPrecision(3)));
 }
 
 /** 1,500 as "1.5k": many of them stand side by side. */

@@ -19,7 +19,7 @@ export function DataPanel({ data }: { data: RunData }) {
   const details = data.details.value;
   if (details === null) return null;
   const counts = {
-    charts: data.charts.shown.value.length,
+    charts: data.charts.names.length,
     logs: details.rows.logs,
     details: null,
   };
@@ -44,11 +44,6 @@ export function DataPanel({ data }: { data: RunData }) {
           </button>
         ))}
       </div>
-      {data.error.value !== null && (
-        <p class="note data-error" role="status">
-          What is stored cannot be read: {data.error.value}. It is tried again.
-        </p>
-      )}
       <TabPanel tab={tab}>
         {tab === "charts" && <ChartsPanel model={data.charts} />}
         {tab === "logs" && <LogsPanel model={data.logs} />}

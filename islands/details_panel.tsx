@@ -96,27 +96,23 @@ function CheckpointsSection({ details: { id, checkpoints } }: { details: StoredR
       {checkpoints.length === 0
         ? <p class="muted" data-state="no-checkpoints">None were stored.</p>
         : (
-          <table class="details-table" data-table="checkpoints">
-            <tbody>
-              {checkpoints.map(({ name, step, sizeBytes, sha256, atMs }) => (
-                <tr key={`${sha256} ${atMs}`}>
-                  <th scope="row">
-                    <a
-                      href={checkpointUrl(id, sha256)}
-                      download={name}
-                      title={`SHA-256 ${sha256}`}
-                    >
-                      <DownloadIcon />
-                      {name}
-                    </a>
-                  </th>
-                  <td>{step === null ? "" : `step ${formatCount(step)}`}</td>
-                  <td>{formatBytes(sizeBytes)}</td>
-                  <td>{formatDate(atMs)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <ul class="checkpoints">
+            {checkpoints.map(({ name, step, sizeBytes, sha256, atMs }) => (
+              <li key={`${sha256} ${atMs}`} data-checkpoint={name}>
+                <a href={checkpointUrl(id, sha256)} download={name} title={`SHA-256 ${sha256}`}>
+                  <DownloadIcon />
+                  {name}
+                </a>
+                <p class="muted small">
+                  {[
+                    ...(step === null ? [] : [`step ${formatCount(step)}`]),
+                    formatBytes(sizeBytes),
+                    formatDate(atMs),
+                  ].join(" · ")}
+                </p>
+              </li>
+            ))}
+          </ul>
         )}
     </Section>
   );

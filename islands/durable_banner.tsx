@@ -33,3 +33,17 @@ export function DurableBanner({ durable }: { durable: Durable | null }) {
     </section>
   );
 }
+
+/** What was stored cannot be shown, or not all of it. */
+export function HistoryBanner({ error }: { error: string | null }) {
+  if (error === null) return null;
+  return (
+    <section class="durable-banner" role="status" data-state="history-error">
+      <WarningIcon />
+      <p>
+        <strong>What is recorded cannot be read.</strong> {formatSentence(error)}{" "}
+        This page tries again by itself.
+      </p>
+    </section>
+  );
+}

@@ -44,14 +44,24 @@ export function plotColumns(series: SeriesColumns, options: PlotOptions): PlotCo
     });
   const positions = axis === "step" ? series.step : series.timeS;
   const line = columnOf(series.value);
+  const high = columnOf(series.max);
   return {
     axis,
     x: order.map((index) => positions[index]!),
-    low: columnOf(series.min),
-    high: columnOf(series.max),
+    low: options.logY ? raised(columnOf(series.min), high) : columnOf(series.min),
+    high,
     line,
     smoothed: options.smoothing > 0 ? smooth(line, options.smoothing) : line.map(() => null),
   };
+}
+
+/** A band that begins where no logarithm is begins at the least value that has one. */
+function raised(low: Column, high: Column): Column {
+  let least = Infinity;
+  for (const value of [...low, ...high]) {
+    if (value !== null && value < least) least = value;
+  }
+  return low.map((value, index) => value ?? (high[index] === null ? null : least));
 }
 
 /** Indices of the points that have a place on the axis, in its order: a run taken up again counts some steps twice. */

@@ -54,13 +54,14 @@ export class RunData {
     client.onCommits = (commits) => this.#onCommits(commits);
     client.follow(this.run);
     // Rows may have been missed between two sessions, and runs end without a commit.
+    const { sessions, runsVersion } = client;
     effect(() => {
-      client.status.value?.connection.sessions;
-      client.durable.value?.runsVersion;
+      sessions.value;
+      runsVersion.value;
       untracked(() => this.#refresh());
     });
     effect(() => {
-      if ((client.status.value?.connection.sessions ?? 0) > 1) untracked(() => this.#readAgain());
+      if (sessions.value > 1) untracked(() => this.#readAgain());
     });
     effect(() => {
       if (this.tab.value === "logs") untracked(() => this.logs.read());

@@ -6,7 +6,7 @@ import { ActionBar } from "./action_bar.tsx";
 import { AppBar } from "./app_bar.tsx";
 import { DataPanel } from "./data_panel.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
-import { DurableBanner } from "./durable_banner.tsx";
+import { DurableBanner, HistoryBanner } from "./durable_banner.tsx";
 import { formatSentence } from "./format.ts";
 import { HelpSheet } from "./help_sheet.tsx";
 import { LatencyPanel } from "./latency_panel.tsx";
@@ -99,6 +99,7 @@ function RunPage({ model, data }: PageProps) {
         <RunChip model={model} data={data} />
       </AppBar>
       <DurableBanner durable={model.client.durable.value} />
+      {model.connected.value && <HistoryBanner error={data.error.value} />}
       {fatal !== null && <main class="runs-page">{fatal}</main>}
       <main
         class="run-page"

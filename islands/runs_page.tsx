@@ -1,11 +1,11 @@
 /** The list of runs: live ones first, each with its newest picture and numbers, then what is stored of others. */
 
-import { effect, useComputed } from "@preact/signals";
+import { effect, untracked, useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import type { RunSummary } from "../proto/wire.ts";
 import { AppBar } from "./app_bar.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
-import { DurableBanner } from "./durable_banner.tsx";
+import { DurableBanner, HistoryBanner } from "./durable_banner.tsx";
 import { EmptyRuns } from "./empty_runs.tsx";
 import { formatCount, formatSentence } from "./format.ts";
 import { fetchStoredRun, fetchStoredRuns } from "./history_api.ts";
@@ -34,9 +34,8 @@ export function startRunsPage(): JSX.Element {
   client.open(null);
   effect(() => {
     // With each session, and whenever the server tells that they have changed.
-    const session = client.status.value?.connection.sessions ?? 0;
-    client.durable.value?.runsVersion;
-    if (session > 0) stored.refresh();
+    client.runsVersion.value;
+    if (client.sessions.value > 0) untracked(() => stored.refresh());
   });
   return <RunsPage client={client} stored={stored} lastValues={new LastValues(fetchStoredRun)} />;
 }
@@ -52,6 +51,7 @@ function RunsPage({ client, stored, lastValues }: PageProps) {
     <>
       <AppBar connection={connection} />
       <DurableBanner durable={client.durable.value} />
+      {connection?.phase === "open" && <HistoryBanner error={stored.error.value} />}
       <main class="runs-page">
         <div class="runs-title">
           <h1>Runs</h1>
@@ -148,11 +148,6 @@ function Lists({ runs, stored, lastValues, stale }: ListsProps) {
           lastValues={lastValues}
           onTag={(tag) => stored.setTag(tag)}
         />
-      )}
-      {stored.error.value !== null && (
-        <p class="note" role="status" data-state="history-error">
-          Stored runs cannot be read: {stored.error.value}. It is tried again.
-        </p>
       )}
       {nothing && loading && <p class="muted" role="status">Loading…</p>}
       {nothing && !loading && filtered && (

@@ -1,6 +1,6 @@
 /** The page's end of the viewer worker: its state as signals, its commands as methods. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type {
   CommandName,
   Commits,
@@ -69,6 +69,10 @@ export class ViewerClient {
   readonly runs = signal<RunSummary[] | null>(null);
   /** State of the durable lane; null until the server has told, and of one that has none. */
   readonly durable = signal<Durable | null>(null);
+  /** Sessions opened so far. */
+  readonly sessions = computed(() => this.status.value?.connection.sessions ?? 0);
+  /** Changes when stored runs have. */
+  readonly runsVersion = computed(() => this.durable.value?.runsVersion ?? 0);
   /** Called for each message about the run that is followed. */
   onCommits: (commits: Commits) => void = () => {};
   /** The worker could not begin: nothing will come. */
