@@ -81,7 +81,7 @@ export class ChartPlot {
           ...look,
           size: 24,
           gap: 4,
-          space: 56,
+          space: 44,
           values: (_plot, splits, _index, _space, increment) => nameSplits(axis, splits, increment),
           ...(axis === "time" ? { incrs: TIME_INCREMENTS_S } : {}),
         },
@@ -128,10 +128,9 @@ export class ChartPlot {
         setCursor: [(plot) => options.onCursor(pointAt(plot))],
         setSelect: [(plot) => {
           const { left, width } = plot.select;
-          if (width < SELECT_PX_MIN) return;
           const [min, max] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          options.onSelect(min, max);
+          if (width >= SELECT_PX_MIN) options.onSelect(min, max);
         }],
       },
     };
