@@ -79,11 +79,22 @@ class Lane:
         self._finished = False
 
     def start(self) -> None:
-        """Starts the monitor, once. Cheap when it is there."""
-        if self._monitor is None and not self.queue.forked and not self._finished:
+        """Starts the monitor, once, and where there are records the sender: from then on the queue outlives this
+        process. Cheap when it is there."""
+        if self._monitor is None:
+            if self.queue.forked or self._finished:
+                return
             self._monitor = threading.Thread(target=self._watch, name="telebridge", daemon=True)
             _open_lanes.add(self)
+            if self.queue.words[at.WORD_HEAD]:
+                self._spawn(time.monotonic())
             self._monitor.start()
+        elif self._sender is None:
+            self._wake.set()
+
+    @property
+    def is_started(self) -> bool:
+        return self._monitor is not None
 
     def write_json(self, kind: int, body: Mapping[str, Any], time_ns: Optional[int] = None) -> None:
         """Writes a record of the kinds that hold JSON. Raises TypeError for what has no JSON, ValueError if too large."""
@@ -264,12 +275,17 @@ def plain_value(value: Any) -> Any:
     return str(value)
 
 
-def warn_not_stored(run_id: str, missing: List[str], stacklevel: int) -> None:
+def warn_not_stored(run_id: str, missing: List[str]) -> None:
+    """The warning stands at the line outside of this package that called it."""
+    level = 1
+    frame = sys._getframe()
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
     warnings.warn(
         f'run "{run_id}" is shown, but nothing of it is stored: {" and ".join(missing)} cannot be imported. '
         f"Install: {INSTALL_HINT}. telebridge.init(..., durable=False) says that this is meant",
         RuntimeWarning,
-        stacklevel=stacklevel,
+        stacklevel=level,
     )
 
 

@@ -164,6 +164,19 @@ class EpisodeSeen:
             self.episode_return += reward
         self.terminated, self.truncated = terminated, truncated
 
+    def body(self, number: int) -> Dict[str, Any]:
+        """The record of the episode, as ended now."""
+        return {
+            "episode": number,
+            "start_time_unix_ns": self.start_time_ns or time.time_ns(),
+            "first_step": self.first_step,
+            "length": self.length,
+            "episode_return": self.episode_return,
+            "terminated": self.terminated,
+            "truncated": self.truncated,
+            "extra_json": "",
+        }
+
 
 class _Names:
     """A set of names that came together in one call."""
@@ -197,6 +210,8 @@ class Recorder:
         self._sets: Dict[Tuple[str, ...], _Names] = {}
         self._series: Set[str] = set()
         self._defining = threading.Lock()
+        #: A new set of names was met: the sender may not be there yet.
+        self._starts = False
         self._slot_ns = int(1e9 / coalesce_hz) if coalesce_hz else 0
         self._coalescing = threading.RLock()
         self._write: Callable[[bytes, int], None] = lane.write if lane is not None else _write_nowhere
@@ -234,6 +249,10 @@ class Recorder:
             self._coalesce(names, record, time_ns)
         else:
             self._write(record, names.count)
+        if self._starts:
+            self._starts = False
+            if self._lane is not None:
+                self._lane.start()
         if hud or step is not None:
             self._show(hud, record_step if step is not None else None, rewards_by_frame)
 
@@ -281,7 +300,7 @@ class Recorder:
             met = _Names(names, 0)
         else:
             met = _Names(names, self._define(lane, names))
-            lane.start()
+            self._starts = True
         if len(self._sets) < _CACHED_MAX:
             self._sets[names] = met
         return met

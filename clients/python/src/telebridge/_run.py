@@ -21,6 +21,7 @@ from ._meter import Meter, whole_number
 from ._metadata import metadata_of_this_process
 from ._pixels import overlay_of, picture_of
 from ._records import (
+    EpisodeSeen,
     Recorder,
     checked_name,
     checkpoint_body,
@@ -248,19 +249,18 @@ class Run:
         """Stores an episode that has ended. What is not given is what :meth:`step` has seen since the one before: the
         sum of its rewards, the number of its steps, the first of them, when it began, and how it ended."""
         self._check_unfinished("episode")
-        seen = self._episode
-        body = {
-            "episode": self._meter.episode if episode is None else whole_number(episode, "run.episode: episode"),
-            "start_time_unix_ns": seen.start_time_ns if start_time_unix_ns is None else int(start_time_unix_ns),
-            "first_step": seen.first_step if first_step is None else whole_number(first_step, "run.episode: first_step"),
-            "length": seen.length if length is None else whole_number(length, "run.episode: length"),
-            "episode_return": seen.episode_return if episode_return is None else float(episode_return),
-            "terminated": bool(seen.terminated if terminated is None else terminated),
-            "truncated": bool(seen.truncated if truncated is None else truncated),
+        given = {
+            "start_time_unix_ns": start_time_unix_ns if start_time_unix_ns is None else int(start_time_unix_ns),
+            "first_step": first_step if first_step is None else whole_number(first_step, "run.episode: first_step"),
+            "length": length if length is None else whole_number(length, "run.episode: length"),
+            "episode_return": episode_return if episode_return is None else float(episode_return),
+            "terminated": terminated if terminated is None else bool(terminated),
+            "truncated": truncated if truncated is None else bool(truncated),
             "extra_json": json_text(extra).decode() if extra else "",
         }
-        seen.begin()
-        self._store(at.KIND_EPISODES, body)
+        number = self._meter.episode if episode is None else whole_number(episode, "run.episode: episode")
+        known = {name: value for name, value in given.items() if value is not None}
+        self._store_episode(number, self._episode, **known)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Stores settings of the run; the last value given for a name holds. Values are stored as JSON; what has none,
@@ -383,7 +383,7 @@ class Run:
         self._meter.advance(now_s, step, reward, episode)
         self._recorder.counts_steps = True
         self._ring.set_hud(self._meter.values(now_s))
-        if self._lane is not None:
+        if self._lane is not None and not self._lane.is_started:
             self._lane.start()
 
     def _publish(self, picture: np.ndarray, overlay: Optional[np.ndarray]) -> bool:
@@ -409,7 +409,7 @@ class Run:
 
     def _warn_not_stored(self) -> None:
         missing, self._missing = self._missing, []
-        warn_not_stored(self.id, missing, stacklevel=5)
+        warn_not_stored(self.id, missing)
 
     def _store(self, kind: int, body: Mapping[str, Any]) -> None:
         if self._can_store():
@@ -424,9 +424,14 @@ class Run:
         terminated: bool,
         truncated: bool,
         extra_json: bytes = b"",
+        seen: Optional[EpisodeSeen] = None,
     ) -> None:
         assert self._lane is not None
         time_ns = time.time_ns()
-        self._episode.add(step, reward, terminated, truncated, time_ns)
+        (self._episode if seen is None else seen).add(step, reward, terminated, truncated, time_ns)
         self._lane.write(step_record(time_ns, step, reward, episode, terminated, truncated, extra_json))
         self._lane.start()
+
+    def _store_episode(self, number: int, seen: EpisodeSeen, **given: Any) -> None:
+        self._store(at.KIND_EPISODES, {**seen.body(number), **given})
+        seen.begin()

@@ -35,7 +35,7 @@ if not missing_packages():
 _READ_BYTES = 1 << 20
 _NAP_S_MIN, _NAP_S_MAX = 0.003, 0.02
 _AWAY_S = 1.0
-_RETRY_S_MIN, _RETRY_S_MAX = 0.1, 5.0
+_RETRY_S_MIN, _RETRY_S_MAX = 0.1, 2.0
 # After the trainer's end.
 _LINGER_S = 60.0
 _LINGER_WITHOUT_ACK_S = 10.0

@@ -10,6 +10,7 @@ from typing import Any, Optional, Tuple, Union
 import numpy as np
 
 from ._mosaic import tile
+from ._records import EpisodeSeen
 from ._run import Run, default_run_id, init
 
 # Drawing an environment often costs more than stepping it.
@@ -24,6 +25,7 @@ def wrap(
     columns: Optional[int] = None,
     shrink: int = 1,
     pausable: bool = True,
+    store_steps: bool = True,
 ) -> Any:
     """Returns an environment that does what `env` does, and shows it.
 
@@ -33,6 +35,8 @@ def wrap(
     fps: pictures per second at most, since drawing takes the trainer's time; None draws after every step.
     columns, shrink: of the mosaic, as of :func:`tile`.
     pausable: whether a viewer's pause button makes ``step`` wait.
+    store_steps: whether every step and every episode is stored. Of a vector each environment's step has a number of its
+        own, and each of its episodes too.
 
     ``close`` finishes the run, unless it was given as a :class:`Run`. The run is at ``.run`` of what is returned.
     Numbers of a vector: reward and return are means over its environments, steps and episodes are summed.
@@ -47,7 +51,7 @@ def wrap(
     own_run = not isinstance(run, Run)
     if not isinstance(run, Run):
         run = init(run if run is not None else _run_id_of(env), pausable=pausable)
-    show = _Show(env, run, own_run, fps, columns, shrink)
+    show = _Show(env, run, own_run, fps, columns, shrink, store_steps)
     gymnasium = sys.modules.get("gymnasium")
     if gymnasium is not None and isinstance(env, gymnasium.vector.VectorEnv):
         return _shown_class(gymnasium.vector.VectorWrapper)(env, show)
@@ -68,7 +72,14 @@ class _Show:
     """Counts what an environment does, and shows it when a picture is due."""
 
     def __init__(
-        self, env: Any, run: Run, own_run: bool, fps: Optional[float], columns: Optional[int], shrink: int
+        self,
+        env: Any,
+        run: Run,
+        own_run: bool,
+        fps: Optional[float],
+        columns: Optional[int],
+        shrink: int,
+        store_steps: bool,
     ) -> None:
         self.run = run
         self.own_run = own_run
@@ -83,8 +94,11 @@ class _Show:
         self._steps = 0
         self._episodes_begun = 0
         self._returns = np.zeros(self._count)
+        self._store_steps = store_steps
+        self._episodes = [_Episode(0) for _ in range(self._count)]
 
     def after_reset(self) -> None:
+        self._episodes = [_Episode(self._episodes_begun + index + 1) for index in range(self._count)]
         self._episodes_begun += self._count
         self._returns[:] = 0
         self._show(None)
@@ -94,11 +108,27 @@ class _Show:
         self._steps += self._count
         self._returns += rewards
         self._show(float(rewards.mean()))
+        if self._store_steps:
+            self._store(rewards, terminated, truncated)
         # Vectors start ended episodes again by themselves; a single environment waits for its reset.
         if self._is_vector:
             ended = np.logical_or(terminated, truncated)
-            self._episodes_begun += int(ended.sum())
+            for index in np.flatnonzero(ended):
+                self._episodes_begun += 1
+                self._episodes[index] = _Episode(self._episodes_begun)
             self._returns[ended] = 0
+
+    def _store(self, rewards: np.ndarray, terminated: Any, truncated: Any) -> None:
+        run = self.run
+        if not run._can_store():
+            return
+        first_step = self._steps - self._count + 1
+        each = zip(self._episodes, rewards.ravel().tolist(), np.ravel(terminated), np.ravel(truncated))
+        for step, (episode, reward, is_terminated, is_truncated) in enumerate(each, first_step):
+            seen = episode.seen
+            run._store_step(step, reward, episode.number, bool(is_terminated), bool(is_truncated), seen=seen)
+            if is_terminated or is_truncated:
+                run._store_episode(episode.number, seen)
 
     def _show(self, reward: Optional[float]) -> None:
         run = self.run
@@ -130,6 +160,14 @@ class _Show:
     def close(self) -> None:
         if self.own_run:
             self.run.finish()
+
+
+class _Episode:
+    """One that goes on in one of the environments."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.seen = EpisodeSeen()
 
 
 class _PlainWrapper:
