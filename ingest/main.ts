@@ -2,21 +2,33 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { IngestStart } from "../core/durable/feed.ts";
+import { History } from "../core/durable/history.ts";
 import { configureLogging } from "../core/logging.ts";
 import { randomHex } from "../core/random.ts";
 import type { Settings } from "../core/settings.ts";
+import { databasePath } from "../core/storage/paths.ts";
 import { Library } from "../ffi/library.ts";
 import { ControlService } from "../proto/gen/telebridge/v1/control_pb.ts";
 import { PublishService } from "../proto/gen/telebridge/v1/publish_pb.ts";
+import { RunService } from "../proto/gen/telebridge/v1/runs_pb.ts";
+import { CheckpointFiles } from "./checkpoint_files.ts";
+import { CheckpointDesk } from "./checkpoints.ts";
 import type { IngestContext } from "./context.ts";
 import { controlHandlers } from "./control.ts";
 import { IngestFeed } from "./feed.ts";
+import { FollowFeed } from "./follow_feed.ts";
 import { frameHandlers } from "./frames.ts";
 import { addService } from "./grpc_service.ts";
+import { expectRunning, markLost } from "./lost_runs.ts";
 import { IngestMetrics } from "./metrics.ts";
 import { Presence } from "./presence.ts";
+import { PublishDesk } from "./publish.ts";
 import { startRemoteWorkers } from "./remote_workers.ts";
+import { RunBus } from "./run_bus.ts";
+import { RunDesk } from "./runs.ts";
 import { GrpcServers } from "./server.ts";
+import { StoreClient } from "./store_client.ts";
+import { observeStore } from "./store_metrics.ts";
 
 const INSTANCE_BYTES = 8;
 const METRICS_MS = 1_000;
@@ -34,6 +46,8 @@ export async function runIngest(): Promise<void> {
   Deno.umask(UMASK);
   // Ctrl-C in a terminal goes to all processes; `serve` says when to stop.
   for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
+  // The kernel's word that `serve` is gone; the end of its pipe says so, too.
+  Deno.addSignalListener("SIGTERM", () => Deno.exit(1));
   const feed = new IngestFeed({ readable: Deno.stdin.readable, writable: Deno.stdout.writable });
   const stopped = Promise.withResolvers<void>();
   feed.on("stop", () => stopped.resolve());
@@ -48,14 +62,23 @@ export async function runIngest(): Promise<void> {
   Deno.exit(1);
 }
 
+interface Parts {
+  context: IngestContext;
+  servers: GrpcServers;
+  publish: PublishDesk;
+  stops: (() => void)[];
+}
+
 class Ingest {
   readonly #context: IngestContext;
   readonly #servers: GrpcServers;
+  readonly #publish: PublishDesk;
   readonly #stops: (() => void)[];
 
-  private constructor(context: IngestContext, servers: GrpcServers, stops: (() => void)[]) {
+  private constructor({ context, servers, publish, stops }: Parts) {
     this.#context = context;
     this.#servers = servers;
+    this.#publish = publish;
     this.#stops = stops;
   }
 
@@ -64,24 +87,35 @@ class Ingest {
     const context = makeContext(start, feed, stops);
     const remote = startRemoteWorkers(context);
     const control = controlHandlers(context, remote.hub);
-    const publish = { ...frameHandlers(context, remote.frames) };
+    const publish = new PublishDesk(context);
+    const files = new CheckpointFiles(context);
+    const runs = new RunDesk(context, files).handlers();
+    const publishing = {
+      ...publish.handlers(),
+      ...new CheckpointDesk(context, files).handlers(),
+      ...frameHandlers(context, remote.frames),
+    };
+    new FollowFeed(context);
+    observeStore(context);
     const servers = new GrpcServers({
       tokens: start,
       addServices: (server) => {
         addService(server, ControlService, control);
-        addService(server, PublishService, publish);
+        addService(server, PublishService, publishing);
+        addService(server, RunService, runs);
       },
     });
     const ports = await servers.listen(start);
-    const ingest = new Ingest(context, servers, stops);
+    const ingest = new Ingest({ context, servers, publish, stops });
     ingest.#ready(ports);
+    await expectRunning(context);
     return ingest;
   }
 
   #ready(ports: { port: number; remotePort: number | null }): void {
     const { feed, instance, metrics } = this.#context;
     feed.send({ type: "ready", ...ports, instance });
-    feed.send({ type: "state", state: { state: "ok", reason: "" } });
+    this.#publish.tellState();
     const timer = setInterval(
       () => feed.offer({ type: "metrics", values: metrics.values() }),
       METRICS_MS,
@@ -91,23 +125,36 @@ class Ingest {
   }
 
   async stop(): Promise<void> {
+    await this.#publish.stop();
     await this.#servers.stop(DRAIN_MS);
     for (const stop of this.#stops.reverse()) stop();
+    await this.#context.store.close();
   }
 }
 
 function makeContext(start: IngestStart, feed: IngestFeed, stops: (() => void)[]): IngestContext {
-  const presence = new Presence({ absentMsMax: ABSENT_MS_MAX, onLost: () => {} });
+  const presence = new Presence({
+    absentMsMax: ABSENT_MS_MAX,
+    onLost: (runId) => void markLost(context, runId),
+  });
   stops.push(() => presence[Symbol.dispose]());
+  const history = new History(start);
+  stops.push(() => history.stop());
   let library: Library | null = null;
   stops.push(() => library?.[Symbol.dispose]());
-  return {
+  const context: IngestContext = {
     start,
     instance: randomHex(INSTANCE_BYTES),
     feed,
     metrics: new IngestMetrics(),
     presence,
+    store: new StoreClient({ ...start, databasePath: databasePath(start.dataDir) }),
+    history,
+    bus: new RunBus(),
+    nowUnixNs: () => BigInt(Date.now()) * 1_000_000n,
+    runsChanged: () => feed.send({ type: "runs" }),
     library: () => library ??= Library.open(start.libraryPath),
     onStop: (stop) => stops.push(stop),
   };
+  return context;
 }

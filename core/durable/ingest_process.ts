@@ -7,7 +7,7 @@ import { FeedChannel } from "./feed_channel.ts";
 const NICENESS = 5;
 /** What starts it, best first. */
 const WRAPPERS: readonly (readonly string[])[] = [
-  ["setpriv", "--pdeathsig", "KILL", "nice", "-n", String(NICENESS)],
+  ["setpriv", "--pdeathsig", "TERM", "nice", "-n", String(NICENESS)],
   // Without util-linux: it sees the end of its standard input then.
   ["nice", "-n", String(NICENESS)],
   [],

@@ -1,0 +1,41 @@
+/** Runs whose clients vanished without a word are marked as lost. */
+
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../core/errors.ts";
+import type { IngestContext } from "./context.ts";
+
+const RUNS_PAGE = 1000;
+
+const logger = getLogger(["telebridge", "ingest"]);
+
+type Parts = Pick<IngestContext, "history" | "presence" | "runsChanged" | "store">;
+
+/** Waits for the clients of all runs that were going on when the process before this one ended. */
+export async function expectRunning({ history, presence }: Parts): Promise<void> {
+  try {
+    let after: string | undefined;
+    do {
+      const page = await history.call("runs", { limit: RUNS_PAGE, after });
+      for (const { runId, state } of page.rows) if (state === "running") presence.expect(runId);
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+  } catch (error) {
+    logger.warn`cannot tell which runs were going on: ${messageOf(error)}`;
+  }
+}
+
+/** Its end is when it was heard last. */
+export async function markLost(parts: Parts, runId: string): Promise<void> {
+  const { history, presence, store, runsChanged } = parts;
+  try {
+    const run = await history.call("run", runId);
+    if (run === null || run.state !== "running" || presence.has(runId)) return;
+    const timeUnixNs = run.lastTimeUnixNs || run.startTimeUnixNs;
+    const reason = "its client vanished";
+    await store.call("finishRun", runId, { timeUnixNs, state: "lost", reason });
+    runsChanged();
+  } catch (error) {
+    logger.warn`cannot mark run ${runId} as lost, trying again later: ${messageOf(error)}`;
+    presence.expect(runId);
+  }
+}
