@@ -114,6 +114,11 @@ export class RunCache {
     });
   }
 
+  /** How many samples each of the runs has. */
+  *samplesByRun(): Iterable<[run: number, samples: number]> {
+    for (const { id, rows } of this.#runs.values()) yield [id, Number(rows.samples)];
+  }
+
   /** Writes how far streams have come since the last call. */
   writeStreams(): void {
     for (const stream of this.#streams.values()) {

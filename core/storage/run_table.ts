@@ -9,6 +9,9 @@ import type { RunRegistration } from "./store.ts";
 
 /** Rows of deleted runs that go in one transaction: a few ms. */
 const DELETED_ROWS_MAX = 2_000;
+/** Tables of compacted samples: keys of the former begin with a run, of the latter with a series. */
+const BLOCK_TABLES = ["sample_block", "sample_axis"];
+const CHUNK_TABLES = ["sample_chunk", "sample_envelope", "sample_values"];
 
 /** Runs as records; `which` is what follows FROM run. */
 export function selectRuns(which: string): string {
@@ -102,19 +105,29 @@ export class RunTable {
     const run = this.#db.prepare("SELECT id FROM run WHERE deleted = 1 LIMIT 1").get();
     if (run === undefined) return false;
     const id = Number(run.id);
-    for (const { table } of Object.values(ROW_TABLES)) {
-      const { changes } = this.#run(
-        `DELETE FROM ${table} WHERE key IN
-           (SELECT key FROM ${table} WHERE key BETWEEN ? AND ? LIMIT ${DELETED_ROWS_MAX})`,
-        keyOf(id, 0n),
-        lastKeyOf(id),
-      );
-      if (changes > 0) return true;
+    const tables = [...Object.values(ROW_TABLES).map(({ table }) => table), ...BLOCK_TABLES];
+    if (tables.some((table) => this.#removeSome(table, id))) return true;
+    const series = this.#db.prepare("SELECT id FROM series WHERE run = ? LIMIT 1").get(id);
+    if (series !== undefined) {
+      const seriesId = Number(series.id);
+      if (CHUNK_TABLES.some((table) => this.#removeSome(table, seriesId))) return true;
+      this.#run("DELETE FROM series WHERE id = ?", seriesId);
+      return true;
     }
-    this.#run("DELETE FROM series WHERE run = ?", id);
     // Its streams stay, so that what their clients still have is refused.
     this.#run("UPDATE run SET deleted = 2 WHERE id = ?", id);
     return true;
+  }
+
+  /** Keys of the table begin with this run or series. Returns whether there was something. */
+  #removeSome(table: string, owner: number): boolean {
+    const { changes } = this.#run(
+      `DELETE FROM ${table} WHERE key IN
+         (SELECT key FROM ${table} WHERE key BETWEEN ? AND ? LIMIT ${DELETED_ROWS_MAX})`,
+      keyOf(owner, 0n),
+      lastKeyOf(owner),
+    );
+    return changes > 0;
   }
 
   #id(name: string): number | null {

@@ -2,7 +2,7 @@
 
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { UserError } from "../errors.ts";
-import { type ArrayRow, type ArrayStatement, prepareArrays } from "./array_statement.ts";
+import type { ArrayRow } from "./array_statement.ts";
 import { connectReader } from "./connection.ts";
 import { numberAfter, pageOf } from "./cursor.ts";
 import { keyOf, lastKeyOf, numberOf } from "./keys.ts";
@@ -17,68 +17,30 @@ import type {
   SampleColumns,
   StepColumns,
 } from "./records.ts";
-import { NO_STEP } from "./records.ts";
-import {
-  checkpointOf,
-  episodeOf,
-  histogramOf,
-  logOf,
-  paramOf,
-  real,
-  stepsOf,
-} from "./row_decode.ts";
+import { checkpointOf, episodeOf, histogramOf, logOf, paramOf, stepsOf } from "./row_decode.ts";
 import { ROW_TABLES } from "./row_tables.ts";
 import { runOf, selectRuns } from "./run_table.ts";
 import { storeError } from "./sqlite_errors.ts";
 import type { Cursor, Page, RowRange, SeriesInfo, SeriesWindow, StoreReader } from "./store.ts";
-import { windowOf } from "./windows.ts";
+import { NO_SAMPLES, SamplePages } from "./sample_pages.ts";
+import { seriesInfos, seriesWindows } from "./series_windows.ts";
+import { type Filter, filterOf, RANGES } from "./row_filter.ts";
+import { Queries, rowsCommitted } from "./queries.ts";
 
 const RUNS_PAGE_MAX = 100;
-
-/** What bounds of a {@link RowRange} mean for a kind of row: SQL that a row must meet, with one `?`. */
-type RangeColumns = Partial<Record<keyof RowRange, string>>;
-
-const BY_TIME: RangeColumns = { fromTimeUnixNs: "time_ns >= ?", toTimeUnixNs: "time_ns <= ?" };
-const BY_STEP: RangeColumns = { fromStep: "step >= ?", toStep: "step <= ?" };
-const BY_EPISODE: RangeColumns = { fromEpisode: "episode >= ?", toEpisode: "episode <= ?" };
-const RANGES = {
-  steps: { ...BY_TIME, ...BY_STEP, ...BY_EPISODE },
-  episodes: {
-    ...BY_EPISODE,
-    fromTimeUnixNs: "end_ns >= ?",
-    toTimeUnixNs: "end_ns <= ?",
-    fromStep: "first_step + length > ?",
-    toStep: "first_step <= ?",
-  },
-  samples: { ...BY_TIME, ...BY_STEP },
-  logs: { ...BY_TIME, ...BY_STEP },
-} satisfies Partial<Record<RowKind, RangeColumns>>;
-
-interface Filter {
-  conditions: string[];
-  values: SQLInputValue[];
-}
-
-function filterOf(range: RowRange, columns: RangeColumns): Filter {
-  const filter: Filter = { conditions: [], values: [] };
-  for (const [bound, condition] of Object.entries(columns)) {
-    const value = range[bound as keyof RowRange];
-    if (value === null || value === undefined) continue;
-    filter.conditions.push(condition);
-    filter.values.push(value);
-  }
-  return filter;
-}
 
 export class SqliteReader implements StoreReader {
   readonly #path: string;
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, ArrayStatement>();
+  readonly #queries: Queries;
+  readonly #samples: SamplePages;
 
   /** Throws `StoreUnavailable`, and `UserError` for a database that is not ours or too new. */
   constructor(path: string) {
     this.#path = path;
     this.#db = connectReader(path);
+    this.#queries = new Queries(this.#db);
+    this.#samples = new SamplePages(this.#queries);
   }
 
   runs({ tags = [], limit = RUNS_PAGE_MAX, after }: {
@@ -99,7 +61,7 @@ export class SqliteReader implements StoreReader {
         conditions.push("(run.start_ns, run.id) < (?, ?)");
         values.push(BigInt(startNs!), BigInt(id));
       }
-      const found = this.#all(
+      const found = this.#queries.all(
         selectRuns(
           `WHERE ${conditions.join(" AND ")} GROUP BY run.id
            ORDER BY run.start_ns DESC, run.id DESC LIMIT ?`,
@@ -116,7 +78,7 @@ export class SqliteReader implements StoreReader {
 
   run(runId: string): RunRecord | null {
     return this.#snapshot(`read run ${runId}`, () => {
-      const row = this.#get(
+      const row = this.#queries.get(
         selectRuns("WHERE run.name = ? AND NOT run.deleted GROUP BY run.id"),
         runId,
       );
@@ -126,7 +88,7 @@ export class SqliteReader implements StoreReader {
 
   params(runId: string): ParamRow[] {
     return this.#ofRun(runId, [], (run) =>
-      this.#all(
+      this.#queries.all(
         `SELECT key, name, value, time_ns FROM param_row WHERE key IN
            (SELECT max(key) FROM param_row WHERE key BETWEEN ? AND ? GROUP BY name)
          ORDER BY key`,
@@ -136,24 +98,7 @@ export class SqliteReader implements StoreReader {
   }
 
   series(runId: string): SeriesInfo[] {
-    return this.#ofRun(runId, [], (run) =>
-      this.#all(
-        `SELECT name, samples, first_ns, last_ns,
-           (SELECT value FROM sample_row WHERE key = last_key)
-         FROM (SELECT series.name AS name, count(*) AS samples, min(time_ns) AS first_ns,
-             max(time_ns) AS last_ns, max(key) AS last_key
-           FROM sample_row JOIN series ON series.id = sample_row.series
-           WHERE key BETWEEN ? AND ? GROUP BY series.id)
-         ORDER BY name`,
-        keyOf(run, 0n),
-        lastKeyOf(run),
-      ).map(([name, samples, first, last, value]) => ({
-        name: name as string,
-        samples: Number(samples),
-        firstTimeUnixNs: first as bigint,
-        lastTimeUnixNs: last as bigint,
-        lastValue: real(value),
-      })));
+    return this.#ofRun(runId, [], (run) => seriesInfos(this.#queries, run));
   }
 
   steps(runId: string, range: RowRange, after: Cursor | null, limit: number): Page<StepColumns> {
@@ -178,16 +123,12 @@ export class SqliteReader implements StoreReader {
     limit: number,
     series: readonly string[] | null = null,
   ): Page<SampleColumns> {
-    const filter = filterOf(range, RANGES.samples);
-    if (series !== null) {
-      filter.conditions.push(
-        "series IN (SELECT series.id FROM series JOIN run ON run.id = series.run " +
-          "JOIN json_each(?) ON json_each.value = series.name WHERE NOT run.deleted AND run.name = ?)",
-      );
-      filter.values.push(JSON.stringify(series), runId);
-    }
-    const page = this.#page(runId, "samples", filter, after, limit);
-    return { ...page, rows: this.#sampleColumns(page.rows) };
+    const seen = numberAfter(after);
+    return this.#ofRun(
+      runId,
+      { rows: NO_SAMPLES, next: null, end: String(seen) },
+      (run) => this.#samples.page(run, { range, seen, limit, names: series }),
+    );
   }
 
   logs(runId: string, range: RowRange, after: Cursor | null, limit: number): Page<LogRow[]> {
@@ -196,7 +137,7 @@ export class SqliteReader implements StoreReader {
   }
 
   lastLogs(runId: string, limit: number): Page<LogRow[]> {
-    const committed = this.#ofRun(runId, 0n, (run) => this.#committed(run, "logs"));
+    const committed = this.#ofRun(runId, 0n, (run) => rowsCommitted(this.#queries, run, "logs"));
     const seen = committed - BigInt(limit);
     return this.logs(runId, {}, seen > 0n ? String(seen) : null, limit);
   }
@@ -216,7 +157,7 @@ export class SqliteReader implements StoreReader {
 
   checkpoints(runId: string): CheckpointRow[] {
     return this.#ofRun(runId, [], (run) =>
-      this.#all(
+      this.#queries.all(
         `SELECT key, ${ROW_TABLES.checkpoints.columns.join(", ")} FROM checkpoint_row
          WHERE key BETWEEN ? AND ? ORDER BY key`,
         keyOf(run, 0n),
@@ -230,65 +171,15 @@ export class SqliteReader implements StoreReader {
     range: { fromTimeUnixNs: bigint | null; toTimeUnixNs: bigint | null },
     pointsMax: number,
   ): SeriesWindow[] {
-    return this.#ofRun(runId, [], (run) => {
-      const wanted = this.#seriesOf(run, series);
-      const { conditions, values } = filterOf(range, BY_TIME);
-      return wanted.map(({ id, name }) => {
-        const rows = this.#all(
-          `SELECT time_ns, step, value FROM sample_row
-           WHERE ${["key BETWEEN ? AND ?", "series = ?", ...conditions].join(" AND ")}
-           ORDER BY time_ns, key`,
-          keyOf(run, 0n),
-          lastKeyOf(run),
-          id,
-          ...values,
-        );
-        return windowOf(
-          name,
-          {
-            timeUnixS: Float64Array.from(rows, ([timeNs]) => Number(timeNs) / 1e9),
-            step: Float64Array.from(rows, ([, step]) => real(step)),
-            value: Float64Array.from(rows, ([, , value]) => real(value)),
-          },
-          pointsMax,
-        );
-      });
-    });
+    return this.#ofRun(
+      runId,
+      [],
+      (run) => seriesWindows(this.#queries, run, { names: series, range, pointsMax }),
+    );
   }
 
   [Symbol.dispose](): void {
     this.#db.close();
-  }
-
-  #seriesOf(run: number, names: readonly string[] | null): { id: number; name: string }[] {
-    const all = this.#all("SELECT id, name FROM series WHERE run = ? ORDER BY name", run)
-      .map(([id, name]) => ({ id: Number(id), name: name as string }));
-    return names === null ? all : all.filter(({ name }) => names.includes(name));
-  }
-
-  #sampleColumns(rows: readonly ArrayRow[]): SampleColumns {
-    const names: string[] = [];
-    const indexes = new Map<bigint, number>();
-    const columns: SampleColumns = {
-      names,
-      series: new Uint32Array(rows.length),
-      timeUnixNs: new BigInt64Array(rows.length),
-      step: rows.some((row) => row[3] !== null) ? new BigUint64Array(rows.length) : null,
-      value: new Float64Array(rows.length),
-    };
-    for (const [i, [, series, timeNs, step, value]] of rows.entries()) {
-      let index = indexes.get(series as bigint);
-      if (index === undefined) {
-        index = names.length;
-        indexes.set(series as bigint, index);
-        names.push(this.#get("SELECT name FROM series WHERE id = ?", series!)![0] as string);
-      }
-      columns.series[i] = index;
-      columns.timeUnixNs[i] = timeNs as bigint;
-      if (columns.step !== null) columns.step[i] = step === null ? NO_STEP : step as bigint;
-      columns.value[i] = real(value);
-    }
-    return columns;
   }
 
   /** A page of a run's rows of one kind, in the order of their keys. */
@@ -303,8 +194,8 @@ export class SqliteReader implements StoreReader {
     const nothing = pageOf([], { lastNumber: seen, more: false, committed: seen });
     return this.#ofRun(runId, nothing, (run) => {
       const { table, columns } = ROW_TABLES[kind];
-      const committed = this.#committed(run, kind);
-      const found = this.#all(
+      const committed = rowsCommitted(this.#queries, run, kind);
+      const found = this.#queries.all(
         `SELECT key, ${columns.join(", ")} FROM ${table}
          WHERE ${["key > ?", "key <= ?", ...conditions].join(" AND ")} ORDER BY key LIMIT ?`,
         keyOf(run, seen),
@@ -318,15 +209,9 @@ export class SqliteReader implements StoreReader {
     });
   }
 
-  /** The number of the newest row. */
-  #committed(run: number, kind: RowKind): bigint {
-    const sql = `SELECT ifnull(sum(${kind}), 0) FROM stream WHERE run = ?`;
-    return this.#get(sql, run)![0] as bigint;
-  }
-
   #ofRun<Result>(runId: string, otherwise: Result, read: (run: number) => Result): Result {
     return this.#snapshot(`read run ${runId}`, () => {
-      const run = this.#get("SELECT id FROM run WHERE name = ? AND NOT deleted", runId);
+      const run = this.#queries.get("SELECT id FROM run WHERE name = ? AND NOT deleted", runId);
       return run === undefined ? otherwise : read(Number(run[0]));
     });
   }
@@ -343,22 +228,5 @@ export class SqliteReader implements StoreReader {
     } catch (error) {
       throw storeError(error, `${doing} in ${this.#path}`);
     }
-  }
-
-  #statement(sql: string): ArrayStatement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = prepareArrays(this.#db, sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #all(sql: string, ...values: SQLInputValue[]): ArrayRow[] {
-    return this.#statement(sql).all(...values);
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): ArrayRow | undefined {
-    return this.#statement(sql).get(...values);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { reasonToRefuse } from "./batch_check.ts";
+import { Compactor } from "./compactor.ts";
 import { connectWriter } from "./connection.ts";
 import type { RowBatch, RowKind, RunRecord, RunState } from "./records.ts";
 import type { RowInsert } from "./row_insert.ts";
@@ -18,17 +19,24 @@ import {
 } from "./store.ts";
 import { WalKeeper } from "./wal_keeper.ts";
 
+export interface SqliteStoreOptions {
+  /** Samples of a run that are made chunks at once; default: what measured best. */
+  blockRows?: number;
+}
+
 /** Everything that goes with one connection, and is made anew with it. */
 class Connection implements Disposable {
   readonly db: DatabaseSync;
   readonly runs: RunTable;
   readonly inserts: Record<RowKind, RowInsert>;
+  readonly compactor: Compactor;
   cache: RunCache;
 
-  constructor(path: string) {
+  constructor(path: string, { blockRows }: SqliteStoreOptions) {
     this.db = connectWriter(path);
     this.runs = new RunTable(this.db);
     this.inserts = rowInserts(this.db);
+    this.compactor = new Compactor(this.db, blockRows);
     this.cache = new RunCache(this.db);
   }
 
@@ -39,14 +47,16 @@ class Connection implements Disposable {
 
 export class SqliteStore implements StoreWriter {
   readonly #path: string;
+  readonly #options: SqliteStoreOptions;
   readonly #wal: WalKeeper;
   /** Null after a failure: the next call opens another one. */
   #connection: Connection | null;
 
   /** Throws `StoreUnavailable`, and `UserError` for a database that is not ours or too new. */
-  constructor(path: string) {
+  constructor(path: string, options: SqliteStoreOptions = {}) {
     this.#path = path;
-    this.#connection = new Connection(path);
+    this.#options = options;
+    this.#connection = new Connection(path, options);
     this.#wal = new WalKeeper(path);
   }
 
@@ -55,11 +65,12 @@ export class SqliteStore implements StoreWriter {
     committed: Record<RowKind, bigint>;
   } {
     const { stream } = registration;
-    return this.#transaction(`register run ${stream.runId}`, ({ runs, cache }) => {
+    return this.#transaction(`register run ${stream.runId}`, ({ runs, cache, compactor }) => {
       if (cache.isDeleted(stream)) throw new RunDeleted(stream.runId);
       const created = runs.register(registration);
-      const { committed } = cache.stream(cache.run(stream.runId)!, stream);
-      return { created, committed: { ...committed } };
+      const run = cache.run(stream.runId)!;
+      compactor.ended(run.id, false);
+      return { created, committed: { ...cache.stream(run, stream).committed } };
     });
   }
 
@@ -67,7 +78,11 @@ export class SqliteStore implements StoreWriter {
     runId: string,
     end: { timeUnixNs: bigint; state: RunState; reason: string },
   ): boolean {
-    return this.#transaction(`finish run ${runId}`, ({ runs }) => runs.finish(runId, end));
+    return this.#transaction(`finish run ${runId}`, ({ runs, cache, compactor }) => {
+      if (!runs.finish(runId, end)) return false;
+      compactor.ended(cache.run(runId)!.id, true);
+      return true;
+    });
   }
 
   updateRun(
@@ -79,6 +94,9 @@ export class SqliteStore implements StoreWriter {
 
   deleteRun(runId: string): Record<RowKind, number> | null {
     return this.#transaction(`delete run ${runId}`, (connection) => {
+      const run = connection.cache.run(runId);
+      if (run === null) return null;
+      connection.compactor.deleted(run.id);
       const deleted = connection.runs.delete(runId);
       connection.cache = new RunCache(connection.db);
       return deleted;
@@ -91,7 +109,9 @@ export class SqliteStore implements StoreWriter {
       connection.cache.writeStreams();
       return results;
     });
-    this.#wal.afterCommit(this.#connection!.db);
+    const { db, cache, compactor } = this.#connection!;
+    for (const [run, samples] of cache.samplesByRun()) compactor.committed(run, samples);
+    this.#wal.afterCommit(db);
     return results;
   }
 
@@ -100,14 +120,20 @@ export class SqliteStore implements StoreWriter {
   }
 
   idle(): boolean {
-    return this.#guarded("tidy the database", ({ db, runs }) => {
-      if (runs.removeDeletedRows()) return true;
+    return this.#guarded("tidy the database", ({ db, runs, compactor }) => {
+      if (runs.removeDeletedRows() || compactor.work()) {
+        this.#wal.afterCommit(db);
+        return true;
+      }
       return this.#wal.idle(db);
     });
   }
 
   stats(): StoreStats {
-    return { ...this.#wal.stats(), samplesUncompacted: 0 };
+    return {
+      ...this.#wal.stats(),
+      samplesUncompacted: this.#connection?.compactor.samplesUncompacted ?? 0,
+    };
   }
 
   [Symbol.dispose](): void {
@@ -163,7 +189,7 @@ export class SqliteStore implements StoreWriter {
   /** After a failure of the disk the connection is made anew, so that nothing depends on what it left in memory. */
   #guarded<Result>(doing: string, work: (connection: Connection) => Result): Result {
     try {
-      this.#connection ??= new Connection(this.#path);
+      this.#connection ??= new Connection(this.#path, this.#options);
       return work(this.#connection);
     } catch (error) {
       const told = storeError(error, `${doing} in ${this.#path}`);

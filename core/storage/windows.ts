@@ -1,59 +1,34 @@
-/** Series for charts: the samples where there are few, else buckets with their least, greatest and mean value. */
+/** A series for charts, of its samples: themselves where there are few, else buckets. */
 
 import type { SeriesWindow } from "./store.ts";
+import { WindowBuilder } from "./window_builder.ts";
 
 export interface SeriesPoints {
-  /** Ascending. */
   timeUnixS: Float64Array<ArrayBuffer>;
+  /** NaN where there is none. */
   step: Float64Array<ArrayBuffer>;
   value: Float64Array<ArrayBuffer>;
 }
 
-/**
- * Buckets are equally long; those without samples are left out. NaN counts in `samples` and nowhere else; a bucket of
- * nothing but NaN has NaN everywhere. A bucket's step is that of its last sample.
- */
+/** Points in the order of their times; those of one time in the order in which they came. */
+function inOrder(points: SeriesPoints): SeriesPoints {
+  const { timeUnixS: times } = points;
+  let i = 1;
+  while (i < times.length && times[i - 1]! <= times[i]!) i++;
+  if (i >= times.length) return points;
+  const order = Array.from(times.keys()).sort((a, b) => times[a]! - times[b]!);
+  const sorted = (column: Float64Array) => Float64Array.from(order, (i) => column[i]!);
+  return { timeUnixS: sorted(times), step: sorted(points.step), value: sorted(points.value) };
+}
+
+/** At most `pointsMax` points. */
 export function windowOf(name: string, points: SeriesPoints, pointsMax: number): SeriesWindow {
   const samples = points.value.length;
-  if (samples <= pointsMax) return { name, ...points, samples };
-  const firstS = points.timeUnixS[0]!;
-  const bucketS = (points.timeUnixS[samples - 1]! - firstS) / pointsMax || 1;
-  const bucketOf = (i: number) =>
-    Math.min(pointsMax - 1, Math.floor((points.timeUnixS[i]! - firstS) / bucketS));
-  const out = {
-    timeUnixS: new Float64Array(pointsMax),
-    step: new Float64Array(pointsMax),
-    value: new Float64Array(pointsMax),
-    min: new Float64Array(pointsMax),
-    max: new Float64Array(pointsMax),
-  };
-  let count = 0;
-  for (let i = 0; i < samples;) {
-    const bucket = bucketOf(i);
-    let least = Infinity, greatest = -Infinity, sum = 0, numbers = 0;
-    for (; i < samples && bucketOf(i) === bucket; i++) {
-      const value = points.value[i]!;
-      if (Number.isNaN(value)) continue;
-      if (value < least) least = value;
-      if (value > greatest) greatest = value;
-      sum += value;
-      numbers++;
-    }
-    out.timeUnixS[count] = firstS + (bucket + 0.5) * bucketS;
-    out.step[count] = points.step[i - 1]!;
-    out.value[count] = numbers === 0 ? NaN : sum / numbers;
-    out.min[count] = numbers === 0 ? NaN : least;
-    out.max[count] = numbers === 0 ? NaN : greatest;
-    count++;
+  const { timeUnixS, step, value } = inOrder(points);
+  if (samples <= pointsMax) return { name, timeUnixS, step, value, samples };
+  const builder = new WindowBuilder(timeUnixS[0]!, timeUnixS[samples - 1]!, pointsMax);
+  for (let i = 0; i < samples; i++) {
+    builder.add(timeUnixS[i]!, step[i]!, value[i]!, value[i]!, value[i]!, 1);
   }
-  const cut = (column: Float64Array<ArrayBuffer>) => column.slice(0, count);
-  return {
-    name,
-    timeUnixS: cut(out.timeUnixS),
-    step: cut(out.step),
-    value: cut(out.value),
-    min: cut(out.min),
-    max: cut(out.max),
-    samples,
-  };
+  return builder.finish(name, samples);
 }

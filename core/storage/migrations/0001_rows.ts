@@ -37,10 +37,15 @@ CREATE TABLE stream (
 CREATE INDEX stream_by_run ON stream (run);
 CREATE INDEX stream_by_uuid ON stream (uuid);
 
+-- With what stands in chunks of each.
 CREATE TABLE series (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   run INTEGER NOT NULL,
   name TEXT NOT NULL,
+  samples INTEGER NOT NULL DEFAULT 0,
+  first_ns INTEGER,
+  last_ns INTEGER,
+  last_value REAL,
   UNIQUE (run, name)
 );
 
@@ -71,6 +76,38 @@ CREATE TABLE sample_row (
   step INTEGER,
   value REAL              -- NULL is NaN
 );
+
+-- Samples that are chunks now: the rows of the run from \`key\` on. What still stands of them in sample_row counts no more.
+CREATE TABLE sample_block (
+  key INTEGER PRIMARY KEY,  -- of its first row
+  samples INTEGER NOT NULL,
+  min_ns INTEGER NOT NULL,
+  max_ns INTEGER NOT NULL,
+  min_step INTEGER,
+  max_step INTEGER
+);
+-- Times, steps and places in the block, which series that are logged together share.
+CREATE TABLE sample_axis (
+  key INTEGER PRIMARY KEY,  -- the block's, plus a number
+  axis BLOB NOT NULL
+);
+-- The samples of one series in one block; key = series · 2^40 + the number of the block's first row.
+CREATE TABLE sample_chunk (
+  key INTEGER PRIMARY KEY,
+  axis INTEGER NOT NULL,
+  place INTEGER NOT NULL,   -- row of the block that holds its first sample, from 0
+  samples INTEGER NOT NULL,
+  first_ns INTEGER NOT NULL,
+  last_ns INTEGER NOT NULL,
+  last_step INTEGER,
+  min REAL,                 -- NULL: all of them are NaN
+  max REAL,
+  mean REAL,
+  last REAL                 -- NULL is NaN
+);
+CREATE TABLE sample_envelope (key INTEGER PRIMARY KEY, envelope BLOB NOT NULL);
+CREATE TABLE sample_values (key INTEGER PRIMARY KEY, value BLOB NOT NULL);
+
 CREATE TABLE log_row (
   key INTEGER PRIMARY KEY,
   time_ns INTEGER NOT NULL,
