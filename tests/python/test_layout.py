@@ -4,7 +4,7 @@ import ctypes
 import unittest
 
 from native import HubEvent, InputRecord, SlotHeader, layout
-from telebridge import _library
+from telebridge import _library, _reading
 
 
 class Layout(unittest.TestCase):
@@ -18,9 +18,11 @@ class Layout(unittest.TestCase):
             "tele_status": _library.Status,
             "tele_slot_header": SlotHeader,
             "tele_hub_event": HubEvent,
+            "tele_stream_settings": _reading.StreamSettings,
         }
+        the_senders = {"tele_slot_header": _reading.SlotHeader, "tele_hub_event": _reading.HubEvent}
         native = layout()["structs"]
-        for name, struct in structs.items():
+        for name, struct in [*structs.items(), *the_senders.items()]:
             with self.subTest(name):
                 described = [getattr(struct, field) for field, *_ in struct._fields_]
                 fields = {

@@ -498,10 +498,9 @@ class Sender:
             return
         from ._library import library
 
-        segment = f"mosaic.run.{self._run_id}.fastlane"
         try:
             self._forwarder = Forwarder(
-                publisher.channel, publisher.metadata, self._run_id, self._stream_id, segment, library()
+                publisher.channel, publisher.metadata, self._run_id, self._stream_id, library()
             )
             self._forwarder.start()
         except Exception as error:  # rows go on without pictures
