@@ -11,6 +11,7 @@ import { idleBench } from "./idle.ts";
 import { nativeBench } from "./native.ts";
 import { pixelsBench } from "./pixels.ts";
 import { type Bench, machine, markdownTable, type Row } from "./report.ts";
+import { runLogBench } from "./run_log.ts";
 import { videoLoadBench } from "./video_load.ts";
 import { videoPathBench } from "./video_path.ts";
 import { videoPeerBench } from "./video_peer.ts";
@@ -26,6 +27,7 @@ export const benches: readonly Bench[] = [
   videoPathBench,
   videoPixelsBench,
   videoLoadBench,
+  runLogBench,
 ];
 
 const HELP = `deno task bench [NAME...] [--smoke] [--json]

@@ -56,7 +56,6 @@ def main() -> None:
         peer.append(ended_ns - logged_ns)
     counts = run._lane.counts()
     print(json.dumps({"log": percentiles_us(logged), "append": percentiles_us(peer), "counts": counts}), flush=True)
-    os.environ["TELEBRIDGE_EXIT_FLUSH_S"] = "0"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import collections
 import os
 import pathlib
 import struct
+import sys
 import threading
+import time
 from concurrent import futures
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -189,3 +191,17 @@ def use_data_dir(folder: pathlib.Path) -> Dict[str, str]:
     environment = {"TELEBRIDGE_DATA_DIR": str(folder / "data"), "TELEBRIDGE_SPOOL_DIR": str(folder / "spool")}
     os.environ.update(environment)
     return environment
+
+
+def main() -> None:
+    """`double_server.py DATA_DIR COMMIT_S`: a server whose every commit takes so long, until stdin ends."""
+    server = DoubleServer(pathlib.Path(sys.argv[1]))
+    commit_s = float(sys.argv[2])
+    server.before_commit = lambda kind, rows: time.sleep(commit_s)
+    print("ready", flush=True)
+    sys.stdin.read()
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()
