@@ -87,7 +87,9 @@ class Ingest {
     const context = makeContext(start, feed, stops);
     const remote = startRemoteWorkers(context);
     const control = controlHandlers(context, remote.hub);
-    const publish = new PublishDesk(context);
+    const publish = new PublishDesk(context, ({ credits, reason }) => {
+      remote.hub.offerCredits({ rows: credits, reason });
+    });
     const files = new CheckpointFiles(context);
     const runs = new RunDesk(context, files).handlers();
     const publishing = {

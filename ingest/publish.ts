@@ -4,7 +4,7 @@ import * as grpc from "@grpc/grpc-js";
 import type { DurableState } from "../core/durable/feed.ts";
 import { type PublishService, StoreState } from "../proto/gen/telebridge/v1/publish_pb.ts";
 import type { IngestContext } from "./context.ts";
-import { CreditDesk, CREDITS_MAX } from "./credits.ts";
+import { CreditDesk, CREDITS_MAX, type StoreCondition } from "./credits.ts";
 import { GrpcError, type Handlers } from "./grpc_service.ts";
 import { type AckFields, PublishCall, type RowsRequest } from "./publish_call.ts";
 import { episodeReader, histogramReader, logReader, paramReader } from "./rows/messages.ts";
@@ -24,14 +24,17 @@ const DRAIN_MS_MAX = 3_000;
 
 export class PublishDesk {
   readonly #context: IngestContext;
+  readonly #onCondition: (condition: StoreCondition) => void;
   readonly #calls = new Set<PublishCall>();
   readonly #desk: CreditDesk;
   /** Calls of the commit that is being told. */
   readonly #toAck = new Set<PublishCall>();
   #stopping = false;
 
-  constructor(context: IngestContext) {
+  /** `onCondition` is called when the store is in another one, for those who are told by other ways than acks. */
+  constructor(context: IngestContext, onCondition: (condition: StoreCondition) => void) {
     this.#context = context;
+    this.#onCondition = onCondition;
     const { store, metrics } = context;
     this.#desk = new CreditDesk({
       onChange: () => {
@@ -54,9 +57,10 @@ export class PublishDesk {
     );
   }
 
-  /** Tells `serve` how the store is. */
+  /** Tells how the store is: `serve`, and who publishes nothing now. */
   tellState(): void {
     const { state, reason } = this.#desk.condition;
+    this.#onCondition(this.#desk.condition);
     this.#context.feed.send({ type: "state", state: { state: STATE_NAMES[state], reason } });
   }
 

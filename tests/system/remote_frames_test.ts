@@ -396,6 +396,7 @@ Deno.test("control stream: a named command reaches the worker that answers it, a
   const streamId = crypto.getRandomValues(new Uint8Array(16));
   const control = RemoteControl.open(box, target, { runId: run, streamId, commands: ["save"] });
   await waitFor("the worker", () => lane.workers.find(({ runId }) => runId === run));
+  await control.when("credits", ({ rows, reason }) => rows > 0 && reason === "");
   const saved = lane.command(run, "save", '{"as":"best"}');
   await control.when(
     "command",
