@@ -3,17 +3,17 @@
 #   tools/setup.sh run      what `make run` needs: Deno, the packages of deno.lock, a C compiler
 #   tools/setup.sh python   that, and what builds and runs the Python client
 #   tools/setup.sh test     that, and what only the tests need: Chromium, sanitizers
-#   tools/setup.sh bench    that, and iceoryx, which the benchmarks are measured beside
+#   tools/setup.sh bench    that, and iceoryx and InfluxDB, which the benchmarks are measured beside
 # Everything lands in the project (.tools/), in Deno's shared cache, or in Debian's packages.
 # With all of it there this takes a tenth of a second and needs no network.
 set -eu
 cd "$(dirname "$0")/.."
 
 deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
-packages_run="gcc g++ libc6-dev libyuv-dev libjpeg62-turbo-dev libopenh264-dev libx264-dev libffmpeg-nvenc-dev"
+packages_run="gcc g++ libc6-dev libyuv-dev libjpeg62-turbo-dev libopenh264-dev libx264-dev libffmpeg-nvenc-dev libsqlite3-dev"
 packages_python="python3 python3-grpcio python3-numpy python3-pip python3-protobuf python3-setuptools python3-venv python3-wheel"
 packages_test="chromium ffmpeg clang-14 clang-format-14 libclang-rt-14-dev git iproute2"
-packages_bench="iceoryx libiceoryx-binding-c-dev"
+packages_bench="iceoryx libiceoryx-binding-c-dev influxdb"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {

@@ -479,6 +479,16 @@ int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, 
 int tele_reader_snapshot(tele_reader *reader, uint32_t quality, uint32_t timeout_ms, void *jpeg,
                          uint64_t jpeg_bytes_max, uint64_t *jpeg_bytes);
 
+/* ---- SQLite ------------------------------------------------------------------------------------ */
+
+/* SQLite's entry point of a loadable extension (sqlite3_load_extension): makes the table-valued function
+ *
+ *   tele_columns(types, a0, a1, ...)   rows c0, c1, ... from packed little-endian arrays, up to 8; rowid from 0
+ *
+ * types has a letter for each array: q i64, s u64 whose largest value is NULL, d f64 whose NaN is NULL, u u32, b u8.
+ * The arrays are blobs of as many elements each. Nobody else calls it. */
+int tele_sqlite_init(void *db, char **error, const void *routines);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }
