@@ -34,12 +34,12 @@ export class CuttingProxy implements AsyncDisposable {
     try {
       far = await Deno.connect({ hostname: "127.0.0.1", port });
       this.#open.add(far);
-      const back = pump(far, near, Infinity);
+      const back = pump(far, near, Infinity).catch(() => {});
       const rest = await pump(near, far, bytesUntilCut);
       if (rest === 0) this.cuts++;
       this.#close(near);
       this.#close(far);
-      await back.catch(() => {});
+      await back;
     } finally {
       this.#close(near);
       if (far !== null) this.#close(far);
