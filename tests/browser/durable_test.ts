@@ -7,7 +7,9 @@ import { databasePath, openStore } from "../../core/storage/open.ts";
 import type { ChartStatus } from "../../islands/debug_handle.ts";
 import { TestBox } from "../harness/box.ts";
 import { launchBrowser, ViewerPage } from "../harness/browser.ts";
-import { Serve } from "../harness/serve.ts";
+import { canMount, Serve } from "../harness/serve.ts";
+import { planFor } from "../harness/plans.ts";
+import { TestProducer } from "../harness/producer.ts";
 import { StoredRun } from "../harness/stored_runs.ts";
 import { waitFor } from "../harness/wait.ts";
 
@@ -151,3 +153,54 @@ Deno.test("durable: charts grow while a client publishes, and the run is finishe
   await run.finish();
   await viewer.page.locator('[data-chip="phase"]').getByText("Finished").waitFor();
 });
+
+Deno.test({
+  name:
+    "durable: a full disk is told on the page while the picture goes on, and over when there is room",
+  // The disk is a mount of the server's own.
+  ignore: !canMount(),
+  async fn() {
+    await using box = await TestBox.create();
+    const serve = await Serve.start(box, { diskBytes: 8 * 2 ** 20 });
+    const runId = box.runId("full-disk");
+    await TestProducer.start(box, planFor(runId));
+    const viewer = await ViewerPage.open(await launchBrowser(box));
+    await viewer.visitRun(serve, runId);
+    await viewer.untilMoving();
+    const run = init({
+      run: runId,
+      url: serve.origin,
+      token: serve.ready.token,
+      spoolDir: `${box.dataDir}-spool`,
+    });
+    box.onEnd(async () => void await run.finish());
+    run.log({ "train/loss": 1 }, { step: 1 });
+    assert.ok(await run.flush());
+    await untilLoss(viewer, "the first sample", ({ points }) => points === 1);
+
+    const filler = serve.pathOnDisk(`${box.dataDir}/filler`);
+    await fillDisk(filler);
+    for (let step = 2; step <= 20_000; step++) run.log({ "train/loss": 1 / step }, { step });
+    const banner = viewer.page.locator('[data-durable="failing"]');
+    await banner.waitFor();
+    assert.match(await banner.innerText(), /Recording is paused.*full/is);
+    await viewer.untilMoving();
+
+    await Deno.remove(filler);
+    await banner.waitFor({ state: "hidden" });
+    assert.ok(await run.flush());
+    await untilLoss(viewer, "the last sample", ({ lastStep }) => lastStep === 20_000);
+  },
+});
+
+/** Leaves no room for a page of the database. */
+async function fillDisk(path: string): Promise<void> {
+  using file = await Deno.create(path);
+  for (let bytes = 2 ** 20; bytes >= 512;) {
+    try {
+      await file.write(new Uint8Array(bytes));
+    } catch {
+      bytes /= 2;
+    }
+  }
+}

@@ -5,13 +5,13 @@ import { TestBox } from "../harness/box.ts";
 import { launchBrowser, ViewerPage } from "../harness/browser.ts";
 import { planFor } from "../harness/plans.ts";
 import { TestProducer } from "../harness/producer.ts";
-import { canHideRuns, Serve } from "../harness/serve.ts";
+import { canMount, Serve } from "../harness/serve.ts";
 import { waitFor } from "../harness/wait.ts";
 
 Deno.test({
   name: "pages: without any run, the page teaches how to make one",
   // Other runs of this machine would be shown, and rightly so.
-  ignore: !canHideRuns(),
+  ignore: !canMount(),
   async fn() {
     await using box = await TestBox.create();
     const serve = await Serve.start(box, { noRuns: true });

@@ -21,21 +21,28 @@ export interface ServeOptions {
   args?: string[];
   /** Sees no run at all: an empty /dev/shm of its own, by a mount namespace. */
   noRuns?: boolean;
+  /** The data directory is on a disk of this size, which {@link Serve.pathOnDisk} reaches. */
+  diskBytes?: number;
   /** Beside the box's own. */
   environment?: Record<string, string>;
 }
 
-const EMPTY_SHM = [
-  "unshare",
-  ...(Deno.uid() === 0 ? [] : ["--user", "--map-root-user"]), // containers often forbid these two
-  "--mount",
-  "sh",
-  "-c",
-  'mount -t tmpfs tmpfs /dev/shm && exec "$0" "$@"',
-];
+/** Has the command after it see another, empty file system at `path`. */
+function withTmpfs(path: string, options: string): string[] {
+  return [
+    "unshare",
+    ...(Deno.uid() === 0 ? [] : ["--user", "--map-root-user"]), // containers often forbid these two
+    "--mount",
+    "sh",
+    "-c",
+    `mount -t tmpfs -o ${options} tmpfs ${path} && exec "$0" "$@"`,
+  ];
+}
+
+const EMPTY_SHM = withTmpfs("/dev/shm", "mode=1777");
 
 /** Whether this machine lets us have a mount namespace. */
-export function canHideRuns(): boolean {
+export function canMount(): boolean {
   const [command, ...args] = [...EMPTY_SHM, "true"];
   return new Deno.Command(command!, { args, stderr: "null" }).outputSync().success;
 }
@@ -52,10 +59,11 @@ export class Serve {
   /** Starts a server in `box` and waits until it is ready. Its log goes to this test's stderr. */
   static async start(
     box: TestBox,
-    { port = 0, args = [], noRuns = false, environment = {} }: ServeOptions = {},
+    { port = 0, args = [], noRuns = false, diskBytes, environment = {} }: ServeOptions = {},
   ): Promise<Serve> {
     const [command, ...commandArgs] = [
       ...(noRuns ? EMPTY_SHM : []),
+      ...(diskBytes === undefined ? [] : withTmpfs(box.dataDir, `mode=700,size=${diskBytes}`)),
       Deno.execPath(),
       "run",
       "--allow-all",
@@ -83,6 +91,11 @@ export class Serve {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** Where this process finds a file of a server that has a disk of its own. */
+  pathOnDisk(path: string): string {
+    return `/proc/${this.pid}/root${path}`;
   }
 
   /** `http://127.0.0.1:PORT` */
