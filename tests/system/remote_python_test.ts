@@ -12,7 +12,7 @@ import {
 import { ROOT, TestBox } from "../harness/box.ts";
 import { decodeH264 } from "../harness/ffmpeg.ts";
 import { LiveClient, type LiveFrame } from "../harness/live_client.ts";
-import { canHideRuns, Serve } from "../harness/serve.ts";
+import { canMount, Serve } from "../harness/serve.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
 import { Worker } from "../harness/worker.ts";
 
@@ -59,7 +59,7 @@ function checkPixels({ header, payload }: LiveFrame): void {
 }
 
 Deno.test("remote python: in another container a run is seen, paused and steered as on this one", {
-  ignore: !canHideRuns(),
+  ignore: !canMount(),
 }, async () => {
   await using box = await TestBox.create();
   const serve = await Serve.start(box, { noRuns: true });
@@ -92,7 +92,7 @@ Deno.test("remote python: in another container a run is seen, paused and steered
 });
 
 Deno.test("remote python: large pictures come as H.264 that can be decoded from the first on", {
-  ignore: !canHideRuns(),
+  ignore: !canMount(),
 }, async () => {
   await using box = await TestBox.create();
   const serve = await Serve.start(box, { noRuns: true });
