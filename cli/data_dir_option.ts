@@ -5,7 +5,7 @@ import { defaultDataDir } from "../core/data_dir.ts";
 
 export const DATA_DIR_FLAG = "--data-dir <DIR>";
 export const DATA_DIR_HELP =
-  "where the token and certificates are kept (default: ~/.local/share/telebridge)";
+  "where tokens, certificates and stored runs are kept (default: ~/.local/share/telebridge)";
 
 /** By the flag, else the environment, else the user's default. */
 export function dataDirOf(flag: string | undefined): string {

@@ -6,10 +6,21 @@ import { VERSION } from "../core/version.ts";
 import { ingestCommand } from "./ingest_command.ts";
 import { replayCommand } from "./replay_command.ts";
 import { runCommand } from "./run_command.ts";
+import { runsCommand } from "./runs_command.ts";
 import { serveCommand } from "./serve_command.ts";
 import { tokenCommand } from "./token_command.ts";
 
 const USAGE_EXIT_CODE = 2;
+
+/** Gives commands within commands what the program has. */
+function settle(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent).helpOption("--help", "print this help").helpCommand(
+      false,
+    );
+    settle(command);
+  }
+}
 
 /** Runs one command line. Resolves to the exit code; what went wrong is on stderr then. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -25,10 +36,9 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(ingestCommand(), { hidden: true })
     .addCommand(replayCommand())
     .addCommand(runCommand((code) => exitCode = code))
+    .addCommand(runsCommand())
     .addCommand(tokenCommand());
-  for (const command of program.commands) {
-    command.copyInheritedSettings(program).helpOption("--help", "print this help");
-  }
+  settle(program);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

@@ -52,7 +52,7 @@ database alone: a server may run or not.
 interface Options {
   dataDir?: string;
   kinds: string;
-  series: string[];
+  series?: string[];
   from?: string;
   to?: string;
   speed: string;
@@ -66,7 +66,7 @@ export function replayCommand(): Command {
     .argument("<RUN>", "its id; telebridge runs lists them")
     .option(DATA_DIR_FLAG, DATA_DIR_HELP)
     .option("--kinds <KINDS>", `of ${ROW_KINDS.join(", ")}; or all`, DEFAULT_KINDS)
-    .option("--series <NAME>", "only samples of this series; again for more", collect, [])
+    .option("--series <NAME>", "only samples of this series; again for more", collect)
     .option("--from <POINT>", "where to start (default: its beginning)")
     .option("--to <POINT>", "where to end (default: its end)")
     .option("--speed <N>", "1 as it was, 10 ten times as fast, max", "max")
@@ -78,7 +78,7 @@ export function replayCommand(): Command {
     .action(run);
 }
 
-function collect(name: string, names: string[]): string[] {
+function collect(name: string, names: string[] = []): string[] {
   return [...names, name];
 }
 
@@ -90,12 +90,13 @@ async function run(runId: string, options: Options): Promise<void> {
   const to = options.to === undefined ? null : parsePoint("--to", options.to);
   using reader = openStoredRuns(dataDirOf(options.dataDir));
   const record = storedRun(reader, runId);
-  if (!options.follow) checkSeries(reader, record, options.series);
+  const { series = null } = options;
+  if (series !== null && !options.follow) checkSeries(reader, record, series);
   const replay = new Replay({
     reader,
     run: record,
     kinds,
-    series: options.series.length > 0 ? options.series : null,
+    series,
     from,
     to,
     nowUnixNs: () => BigInt(Date.now()) * NS_PER_MS,
@@ -155,7 +156,6 @@ function speedOf(text: string): number {
 
 /** A series that is not there is a slip of the pen, but for a run that may still make it. */
 function checkSeries(reader: StoreReader, { runId }: RunRecord, wanted: readonly string[]): void {
-  if (wanted.length === 0) return;
   const names = reader.series(runId).map(({ name }) => name);
   const unknown = wanted.find((name) => !names.includes(name));
   if (unknown === undefined) return;
