@@ -2,6 +2,10 @@
 
 import { type Exchange, HttpError } from "./exchange.ts";
 
+/** Not beyond what 64 bits of ns hold. */
+const SECONDS_PATTERN = /^(-?)(\d{1,9}|[1-8]\d{9})(?:\.(\d+))?$/;
+const NS_DIGITS = 9;
+
 /** Each parameter is known, and given once unless it may come again; anything else is a mistake that is told. */
 export class Parameters {
   readonly #given: URLSearchParams;
@@ -43,19 +47,14 @@ export class Parameters {
     throw new HttpError(400, `${name} is "${text}", expected a whole number from ${min} to ${max}`);
   }
 
-  /** A time in seconds since 1970 as ns; null where it is not given. */
+  /** A time in seconds since 1970 as ns, by its decimals; null where it is not given. */
   seconds(name: string): bigint | null {
     const text = this.#given.get(name);
     if (text === null) return null;
-    const seconds = text.trim() === "" ? NaN : Number(text);
-    if (Math.abs(seconds) <= SECONDS_MAX) {
-      const whole = Math.floor(seconds);
-      return BigInt(whole) * NS_PER_S + BigInt(Math.round((seconds - whole) * Number(NS_PER_S)));
+    const [, sign, whole, fraction = ""] = SECONDS_PATTERN.exec(text) ?? [];
+    if (whole === undefined) {
+      throw new HttpError(400, `${name} is "${text}", expected seconds since 1970`);
     }
-    throw new HttpError(400, `${name} is "${text}", expected seconds since 1970`);
+    return BigInt(sign + whole + fraction.slice(0, NS_DIGITS).padEnd(NS_DIGITS, "0"));
   }
 }
-
-const NS_PER_S = 1_000_000_000n;
-/** What 64 bits of ns hold. */
-const SECONDS_MAX = 9_223_372_036;
