@@ -1,20 +1,33 @@
 """Runs the tests beside this file and counts them. run.sh calls it, in the virtual environment with the wheel."""
 
 import argparse
-import atexit
+import contextlib
 import faulthandler
+import io
 import os
 import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import unittest
 
 import telebridge
+from telebridge._lane import _open_lanes, end_all
 
 HERE = pathlib.Path(__file__).resolve().parent
 # A bound against hangs: then every thread's stack is printed, and the run ends.
 HANG_S = 400
+SENDERS_END_S = 30
+
+
+def end_senders() -> None:
+    """Ends the runs that tests left open, and waits until no process of theirs is left."""
+    with contextlib.redirect_stderr(io.StringIO()):  # nothing of it was to be stored
+        end_all()
+        give_up_s = time.monotonic() + SENDERS_END_S
+        while _open_lanes and time.monotonic() < give_up_s:
+            time.sleep(0.01)
 
 
 def main() -> int:
@@ -27,7 +40,6 @@ def main() -> int:
 
     # No server, and no spool, of the person's who runs the tests.
     scratch = tempfile.mkdtemp(prefix="telebridge-python-")
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     for variable in ("TELEBRIDGE_URL", "TELEBRIDGE_TOKEN"):
         os.environ.pop(variable, None)
     os.environ["TELEBRIDGE_DATA_DIR"] = f"{scratch}/data"
@@ -39,6 +51,8 @@ def main() -> int:
     if options.k:
         loader.testNamePatterns = [f"*{text}*" for text in options.k]
     result = unittest.TextTestRunner(sys.stdout, verbosity=2).run(loader.discover(str(HERE)))
+    end_senders()
+    shutil.rmtree(scratch, ignore_errors=True)
     for test, reason in result.skipped:
         print(f"SKIP: {test}: {reason}")
     broken = {test.id().split(" ")[0] for test, _ in result.failures + result.errors}

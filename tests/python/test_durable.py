@@ -12,12 +12,14 @@ import threading
 import time
 import unittest
 
+import grpc
 import numpy as np
 import telebridge
 from double_server import Refusal
 from durable import DurableTest, exists, spools
-from helpers import HERE, PATIENCE_S, wait_for
+from helpers import HERE, PATIENCE_S, ROOT, wait_for
 
+NEWEST = ROOT / ".tools/python-newest"
 PICTURE = np.zeros((8, 8, 3), np.uint8)
 
 
@@ -382,6 +384,35 @@ class Troubles(DurableTest):
         self.assertRegex(errors, "loses rows: the queue to its sender is full")
         self.assertRegex(errors, "has reached its limit of 1000 bytes")
         self.assertRegex(errors, r"[1-9]\d+ dropped")
+
+
+class Newest(DurableTest):
+    """grpcio and protobuf of PyPI, years newer than Debian 12's, which all other tests run with."""
+
+    def test_rows_through_the_newest_grpcio_and_protobuf(self) -> None:
+        if not (NEWEST / "grpcio-installed").exists():
+            self.skipTest("the newest grpcio is not installed and PyPI could not be reached")
+        self.serve()
+        code = f"""if True:
+            import google.protobuf, grpc, telebridge
+            run = telebridge.init({self.run_id!r})
+            for index in range(1000):
+                run.log({{"a": index, "b": 1}}, step=index)
+                run.step(step=index, note="x")
+            run.episode()
+            run.text("a", "b")
+            run.histogram("h", [1, 2, 3])
+            run.checkpoint(__import__("os").path.abspath("run.py"))
+            print(run.flush(20), run.flush(20, synced=True))
+            print(grpc.__version__, google.protobuf.__version__)
+        """
+        child = self.start([NEWEST / "bin/python", "-c", code], cwd=HERE, stdout=subprocess.PIPE)
+        answers, versions = child.communicate(timeout=PATIENCE_S)[0].splitlines()
+        self.assertEqual(answers, "True True")
+        self.assertNotEqual(versions.split()[0], grpc.__version__, "not Debian's")
+        self.assertEqual(self.values("a"), list(range(1000)))
+        self.assertEqual(len(self.store.rows["steps"]), 1000)
+        self.assertEqual(len(self.store.rows["checkpoints"]), 1)
 
 
 class Lanes(DurableTest):

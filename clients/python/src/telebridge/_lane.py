@@ -317,7 +317,8 @@ def failure_at_exit() -> Optional[Tuple[str, str]]:
     return "FAILED", f"{type(error).__name__}: {error}"
 
 
-def _at_exit() -> None:
+def end_all() -> None:
+    """At the interpreter's exit: ends all runs, waits a while for their rows to be safe, and says what became of them."""
     lanes = [lane for lane in list(_open_lanes) if not lane.queue.forked]
     state, reason = failure_at_exit() or ("FINISHED", "")
     for lane in lanes:
@@ -346,4 +347,4 @@ def _print_summary(lane: Lane) -> None:
 
 
 os.register_at_fork(after_in_child=_in_forked_child)
-atexit.register(_at_exit)
+atexit.register(end_all)

@@ -108,6 +108,7 @@ class Sender:
         for kind in (at.KIND_CHECKPOINTS, at.KIND_FINISH):
             self._acked[kind] = progress.sequences[kind]
         if not (self._spool_root / f"{self._run_id}~{self._stream_id.hex()}").exists():
+            self._sent_high = list(progress.sequences)
             return
         self._open_spool()
         assert self._spool is not None
@@ -299,10 +300,7 @@ class Sender:
             self._note_sent(message)
 
     def _note_sent(self, message: Message) -> None:
-        if message.last > self._sent_high[message.kind]:
-            self._sent_high[message.kind] = message.last
-            if message.kind != at.KIND_FINISH:
-                self._words[at.WORD_ROWS_SENT] += message.rows
+        self._sent_high[message.kind] = max(self._sent_high[message.kind], message.last)
 
     def _collect(self) -> None:
         """Takes note of acknowledgements."""
@@ -431,7 +429,10 @@ class Sender:
                 for kind in (at.KIND_CHECKPOINTS, at.KIND_FINISH):  # answered once they are synced
                     synced[kind] = self._acked[kind]
                 self._advance(self._synced_marks, at.WORD_SYNCED_POSITION, synced)
-        self._words[at.WORD_ROWS_ACKED] = self._acked_before + sum(self._acked[: at.KIND_FINISH])
+        # A sender that took up another's work knows less than that one did, until it has heard from the server.
+        for word, sequences in ((at.WORD_ROWS_SENT, self._sent_high), (at.WORD_ROWS_ACKED, self._acked)):
+            count = self._acked_before + sum(sequences[: at.KIND_FINISH])
+            self._words[word] = max(self._words[word], count)
         self._words[at.WORD_ROWS_SPOOLED] = (
             sum(max(0, self._spooled[kind] - self._acked[kind]) for kind in at.KINDS if kind != at.KIND_FINISH)
             if self._spool is not None
