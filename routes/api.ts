@@ -1,5 +1,6 @@
 /** JSON and text for pages, scripts and monitors. */
 
+import { durableMetricsText } from "../core/durable/metrics_text.ts";
 import { isAnyAddress } from "../core/hosts.ts";
 import type { Access } from "../core/tokens.ts";
 import { VERSION } from "../core/version.ts";
@@ -63,7 +64,7 @@ export function health(app: App, exchange: Exchange): void {
 
 export async function metrics(app: App, exchange: Exchange): Promise<void> {
   requireAccess(exchange);
-  const text = await app.metrics.text();
+  const text = await app.metrics.text() + durableMetricsText(app.durable);
   exchange.header("cache-control", "no-store").send(200, app.metrics.contentType, text);
 }
 
