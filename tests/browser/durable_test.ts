@@ -154,6 +154,38 @@ Deno.test("durable: charts grow while a client publishes, and the run is finishe
   await viewer.page.locator('[data-chip="phase"]').getByText("Finished").waitFor();
 });
 
+Deno.test("durable: pictures of a worker without a ring come by gRPC; the page says so, and may prefer a ring in vain", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box);
+  const viewer = await ViewerPage.open(await launchBrowser(box));
+  const runId = box.runId("far");
+  const run = init({
+    run: runId,
+    url: serve.origin,
+    token: serve.ready.token,
+    spoolDir: `${box.dataDir}-spool`,
+  });
+  const pixels = new Uint8Array(64 * 48 * 3);
+  let step = 0;
+  const timer = setInterval(() => {
+    pixels.fill(++step % 256);
+    run.frame({ pixels, width: 64, height: 48, step });
+  }, 20);
+  box.onEnd(async () => {
+    clearInterval(timer);
+    await run.finish();
+  });
+  await viewer.visitRun(serve, runId);
+  await viewer.untilMoving();
+  await viewer.untilHud("route", "gRPC");
+  await viewer.page.locator('input[name="route"][value="ring"] + span').click();
+  await viewer.page.getByText("does not see the run's ring").waitFor();
+  await viewer.until(
+    "the route",
+    ({ durable }) => durable!.routes.some(({ run, prefer }) => run === runId && prefer === "ring"),
+  );
+});
+
 Deno.test({
   name:
     "durable: a full disk is told on the page while the picture goes on, and over when there is room",
