@@ -36,6 +36,8 @@ export interface StoreListener {
 
 export interface StoreClientOptions {
   databasePath: string;
+  /** The native library. */
+  libraryPath: string;
   batchRecords: number;
   batchMs: number;
 }
@@ -65,7 +67,7 @@ export class StoreClient {
   #closed = Promise.withResolvers<void>();
   #drained: (() => void) | null = null;
 
-  constructor({ databasePath, batchRecords, batchMs }: StoreClientOptions) {
+  constructor({ databasePath, libraryPath, batchRecords, batchMs }: StoreClientOptions) {
     this.#batcher = new Batcher({
       records: batchRecords,
       waitMs: batchMs,
@@ -74,7 +76,7 @@ export class StoreClient {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromStoreWorker>) => {
       this.#onMessage(data);
     });
-    this.#post({ type: "open", databasePath });
+    this.#post({ type: "open", databasePath, libraryPath });
   }
 
   /** Of the rows that are queued or with the worker. */

@@ -22,7 +22,7 @@ export interface GatheredBatch {
 }
 
 export type ToStoreWorker =
-  | { type: "open"; databasePath: string }
+  | { type: "open"; databasePath: string; libraryPath: string }
   | { type: "commit"; id: number; batches: GatheredBatch[] }
   | { type: "call"; id: number; name: StoreCallName; args: unknown[] }
   /** Whether somebody waits for what is committed to be synced, too. */

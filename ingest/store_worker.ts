@@ -26,6 +26,7 @@ type CommitMessage = Extract<ToStoreWorker, { type: "commit" }>;
 
 class StoreWorker {
   readonly #databasePath: string;
+  readonly #libraryPath: string;
   readonly #post: (message: FromStoreWorker, transfer?: ArrayBuffer[]) => void;
   #writer: StoreWriter | null = null;
   /** Batches that wait, oldest first. */
@@ -41,8 +42,12 @@ class StoreWorker {
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #statsTimer: ReturnType<typeof setInterval>;
 
-  constructor(databasePath: string, post: (message: FromStoreWorker) => void) {
+  constructor(
+    { databasePath, libraryPath }: Extract<ToStoreWorker, { type: "open" }>,
+    post: (message: FromStoreWorker) => void,
+  ) {
     this.#databasePath = databasePath;
+    this.#libraryPath = libraryPath;
     this.#post = post;
     this.#statsTimer = setInterval(() => this.#onSecond(), STATS_MS);
     this.#attempt(() => this.#open());
@@ -184,7 +189,9 @@ class StoreWorker {
 
   #open(): StoreWriter {
     try {
-      return this.#writer ??= new SqliteStore(this.#databasePath);
+      return this.#writer ??= new SqliteStore(this.#databasePath, {
+        libraryPath: this.#libraryPath,
+      });
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
       throw new StoreUnavailable("corrupt", messageOf(error)); // not a database of ours, or too new
@@ -232,7 +239,7 @@ let worker: StoreWorker | null = null;
 self.addEventListener("message", ({ data }: MessageEvent<ToStoreWorker>) => {
   if (data.type === "open") {
     worker = new StoreWorker(
-      data.databasePath,
+      data,
       (message, transfer: ArrayBuffer[] = []) => self.postMessage(message, transfer),
     );
   } else {

@@ -1,6 +1,7 @@
 /** What makes a batch impossible to store, for whichever store. */
 
 import { NO_STEP, type RowBatch } from "./records.ts";
+import { indexBeyondI64 } from "./words.ts";
 
 /** Counts and steps are stored as SQLite's integers. */
 const INTEGER_MAX = 0x7fff_ffff_ffff_ffffn;
@@ -15,13 +16,13 @@ export function reasonToRefuse(batch: RowBatch): string | null {
     case "steps": {
       const { step, timeUnixNs, episode, reward, flags, extraJson } = batch.rows;
       return columnsOf(batch, { step, timeUnixNs, episode, reward, flags, extraJson }) ??
-        tooLarge("step", step) ?? tooLarge("episode", episode);
+        columnTooLarge("step", step) ?? columnTooLarge("episode", episode);
     }
     case "samples": {
       const { names, series, timeUnixNs, step, value } = batch.rows;
       return columnsOf(batch, { series, timeUnixNs, step, value }) ??
         strangeName(names) ?? unnamed(series, names.length) ??
-        (step === null ? null : tooLarge("step", step, NO_STEP));
+        (step === null ? null : columnTooLarge("step", step, NO_STEP));
     }
     case "episodes":
       return rowsOf(batch, batch.rows) ??
@@ -77,11 +78,18 @@ function largeStep(step: bigint | null): string | null {
   return step === null ? null : tooLarge("step", [step]);
 }
 
-function tooLarge(what: string, values: Iterable<bigint>, except?: bigint): string | null {
-  for (const value of values) {
-    if (value > INTEGER_MAX && value !== except) return `${what} ${value} is beyond 2^63 - 1`;
-  }
-  return null;
+function tooLarge(what: string, values: readonly bigint[]): string | null {
+  const value = values.find((value) => value > INTEGER_MAX);
+  return value === undefined ? null : `${what} ${value} is beyond 2^63 - 1`;
+}
+
+function columnTooLarge(
+  what: string,
+  column: BigUint64Array<ArrayBuffer>,
+  except?: bigint,
+): string | null {
+  const index = indexBeyondI64(column, except);
+  return index < 0 ? null : tooLarge(what, [column[index]!]);
 }
 
 function strangeName(names: readonly string[]): string | null {

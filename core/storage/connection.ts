@@ -10,7 +10,6 @@ const OWNER_ONLY = 0o600;
 
 const OPTIONS = {
   timeout: LOCK_WAIT_MS,
-  allowExtension: false,
   enableDoubleQuotedStringLiterals: false,
 };
 
@@ -30,7 +29,8 @@ const READER = "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;";
 function open(path: string, readOnly: boolean, prepare: (db: DatabaseSync) => void): DatabaseSync {
   let db: DatabaseSync | null = null;
   try {
-    db = new DatabaseSync(path, { ...OPTIONS, readOnly });
+    // The writer's extension is our own library (column_insert.ts).
+    db = new DatabaseSync(path, { ...OPTIONS, readOnly, allowExtension: !readOnly });
     prepare(db);
     return db;
   } catch (error) {

@@ -3,6 +3,7 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { NO_STEP, type RowBatch, type RowKind, type SampleColumns } from "./records.ts";
 import { type RowBinder, RowInsert } from "./row_insert.ts";
+import { largestOf } from "./words.ts";
 
 interface RowTable {
   table: string;
@@ -146,7 +147,7 @@ export function newestTimeUnixNs(batch: RowBatch): bigint {
   switch (batch.kind) {
     case "steps":
     case "samples":
-      return largest(batch.rows.timeUnixNs);
+      return largestOf(batch.rows.timeUnixNs);
     case "episodes":
       return largest(batch.rows.map(({ endTimeUnixNs }) => endTimeUnixNs));
     default:

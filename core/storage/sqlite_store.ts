@@ -2,12 +2,13 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { reasonToRefuse } from "./batch_check.ts";
+import { ColumnInsert, type RowSlice } from "./column_insert.ts";
 import { Compactor } from "./compactor.ts";
 import { connectWriter } from "./connection.ts";
 import type { RowBatch, RowKind, RunRecord, RunState } from "./records.ts";
 import type { RowInsert } from "./row_insert.ts";
 import { binderOf, newestTimeUnixNs, rowInserts } from "./row_tables.ts";
-import { RunCache } from "./run_cache.ts";
+import { RunCache, type WriterRun } from "./run_cache.ts";
 import { RunTable } from "./run_table.ts";
 import { storeError } from "./sqlite_errors.ts";
 import {
@@ -22,6 +23,8 @@ import { WalKeeper } from "./wal_keeper.ts";
 export interface SqliteStoreOptions {
   /** Samples of a run that are made chunks at once; default: what measured best. */
   blockRows?: number;
+  /** The native library, by which steps and samples are inserted packed; without it, row by row. */
+  libraryPath?: string;
 }
 
 /** Everything that goes with one connection, and is made anew with it. */
@@ -29,19 +32,37 @@ class Connection implements Disposable {
   readonly db: DatabaseSync;
   readonly runs: RunTable;
   readonly inserts: Record<RowKind, RowInsert>;
+  readonly columnInsert: ColumnInsert | null;
   readonly compactor: Compactor;
   cache: RunCache;
 
-  constructor(path: string, { blockRows }: SqliteStoreOptions) {
+  constructor(path: string, { blockRows, libraryPath }: SqliteStoreOptions) {
     this.db = connectWriter(path);
     this.runs = new RunTable(this.db);
     this.inserts = rowInserts(this.db);
+    this.columnInsert = libraryPath === undefined ? null : new ColumnInsert(this.db, libraryPath);
     this.compactor = new Compactor(this.db, blockRows);
     this.cache = new RunCache(this.db);
   }
 
   [Symbol.dispose](): void {
     this.db.close();
+  }
+}
+
+function insertRows(
+  { cache, inserts, columnInsert }: Connection,
+  batch: RowBatch,
+  run: WriterRun,
+  at: RowSlice,
+): void {
+  if (columnInsert !== null && batch.kind === "steps" && batch.rows.extraJson === null) {
+    columnInsert.insertSteps(batch.rows, at);
+  } else if (columnInsert !== null && batch.kind === "samples") {
+    columnInsert.insertSamples(batch.rows, cache.seriesIds(run, batch.rows.names), at);
+  } else {
+    const bind = binderOf(batch, ({ names }) => cache.seriesIds(run, names));
+    inserts[batch.kind].insert(at.run, at.n, at.from, at.to, bind);
   }
 }
 
@@ -142,7 +163,8 @@ export class SqliteStore implements StoreWriter {
     this.#connection = null;
   }
 
-  #store({ cache, inserts }: Connection, batch: RowBatch): BatchResult {
+  #store(connection: Connection, batch: RowBatch): BatchResult {
+    const { cache } = connection;
     const reason = reasonToRefuse(batch);
     if (reason !== null) return { outcome: "refused", reason };
     const { runId } = batch.stream;
@@ -158,8 +180,12 @@ export class SqliteStore implements StoreWriter {
     const known = Number(committed + 1n - firstSequence);
     if (known >= count) return { outcome: "committed", committed, rowsNew: 0 };
     const rowsNew = count - known;
-    const bind = binderOf(batch, ({ names }) => cache.seriesIds(run, names));
-    inserts[kind].insert(run.id, run.rows[kind] + 1n, known, count, bind);
+    insertRows(connection, batch, run, {
+      run: run.id,
+      n: run.rows[kind] + 1n,
+      from: known,
+      to: count,
+    });
     run.rows[kind] += BigInt(rowsNew);
     stream.committed[kind] += BigInt(rowsNew);
     const newest = newestTimeUnixNs(batch);

@@ -1,3 +1,4 @@
+import { locateAssets } from "../../core/assets.ts";
 import { MemoryStore } from "../../core/storage/memory_store.ts";
 import { databasePath } from "../../core/storage/open.ts";
 import { SqliteReader } from "../../core/storage/sqlite_reader.ts";
@@ -38,4 +39,9 @@ storageSuite("memory store", () => {
   return { writer: store, reader: store, [Symbol.dispose]() {} };
 });
 storageSuite("SQLite store", () => openSqlite((path) => new SqliteStore(path)));
+const { libraryPath } = locateAssets();
+storageSuite(
+  "SQLite store, packed",
+  () => openSqlite((path) => new SqliteStore(path, { libraryPath })),
+);
 storageSuite("SQLite store, all in chunks", () => openSqlite((path) => new EagerStore(path)));
