@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { durablePathBench } from "./durable_path.ts";
 import { ffiBench } from "./ffi.ts";
 import { heapBench } from "./heap.ts";
 import { idleBench } from "./idle.ts";
@@ -27,6 +28,7 @@ export const benches: readonly Bench[] = [
   videoPathBench,
   videoPixelsBench,
   videoLoadBench,
+  durablePathBench,
   runLogBench,
 ];
 
