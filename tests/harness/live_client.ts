@@ -37,6 +37,8 @@ export interface LiveFrame {
 export interface Target {
   origin: string;
   ready: { token: string };
+  /** Trusts the server's certificate. */
+  trusting?: Deno.HttpClient;
 }
 
 /** Closes the client at its end; a TestBox is one. */
@@ -88,7 +90,9 @@ export class LiveClient {
     token = serve.ready.token,
   ): Promise<LiveClient> {
     const headers = { authorization: `Bearer ${token}` };
-    const offer: Offer = await (await fetch(`${serve.origin}/api/session`, { headers })).json();
+    const request = { headers, client: serve.trusting };
+    const answer = await fetch(`${serve.origin}/api/session`, request);
+    const offer: Offer = await answer.json();
     const client = new LiveClient(offer.ticket);
     client.#lane = kind === "websocket"
       ? await openWebSocket(serve.origin + offer.webSocketPath, client)

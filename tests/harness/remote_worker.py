@@ -2,6 +2,7 @@
 (step % 251, 7, 99), and each input event is a line on stdout."""
 
 import contextlib
+import os
 import sys
 import time
 
@@ -11,7 +12,7 @@ import telebridge
 run_id, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 with contextlib.suppress(KeyboardInterrupt), telebridge.init(run_id) as run:
     step = 0
-    print("ready", flush=True)
+    print("ready", os.getpid(), flush=True)
     while True:
         step += 1
         picture = np.full((height, width, 3), (step % 251, 7, 99), np.uint8)

@@ -12,6 +12,7 @@ import {
 import { ROOT, TestBox } from "../harness/box.ts";
 import { decodeH264 } from "../harness/ffmpeg.ts";
 import { LiveClient, type LiveFrame } from "../harness/live_client.ts";
+import { installedPython } from "../harness/python.ts";
 import { canMount, Serve } from "../harness/serve.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
 import { Worker } from "../harness/worker.ts";
@@ -19,14 +20,6 @@ import { Worker } from "../harness/worker.ts";
 /** Long enough for several frames of a worker that has not stopped. */
 const QUIET_MS = 400;
 const ALL = ["raw", "h264", "jpeg"] as const;
-
-/** Builds the wheel, and returns the Python that it is installed for. */
-function python(): string {
-  const run = (command: string, ...args: string[]) =>
-    new Deno.Command(command, { args, cwd: ROOT, stderr: "inherit" }).outputSync();
-  assert(run("make", "--silent", "-C", "clients/python", "wheel").success);
-  return new TextDecoder().decode(run("tools/python_venv.sh").stdout).trim();
-}
 
 /** A trainer that knows the server by its URL alone. */
 async function train(
@@ -41,9 +34,9 @@ async function train(
     `TELEBRIDGE_SPOOL_DIR=${box.folder}/spool`,
   ];
   const script = `${ROOT}tests/harness/remote_worker.py`;
-  const args = [...environment, python(), "-P", script, run, `${width}`, `${height}`];
+  const args = [...environment, installedPython(), "-P", script, run, `${width}`, `${height}`];
   const worker = Worker.start(box, "env", args);
-  assert.equal(await worker.line(), "ready");
+  assert.match(await worker.line(), /^ready/);
   return worker;
 }
 

@@ -281,6 +281,8 @@ class Forwarder:
         self._watch = _ring_watch(library, run_id)
         self._clock = ClockOffset()
         self._requests: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+        self._control_lost = False
+        self._control_retry_s = 0.0
         self._stopped = False
         self._wake = threading.Event()
         self._thread: Optional[threading.Thread] = None
@@ -316,12 +318,17 @@ class Forwarder:
     # ---- The control stream --------------------------------------------------------------------------------------
 
     def _open_control(self) -> None:
+        """A new stream: the server's estimate of the clocks begins anew, and so do its counts."""
+        self._requests.put(None)
+        self._requests = queue.SimpleQueue()
+        self._control_lost = False
+        self._pings, self._ping_due_s, self._paused_told = 0, 0.0, False
         hello = _ControlRequest()
         hello.hello.run_id, hello.hello.stream_id = self._run_id, self._stream_id
         self._watch.describe(hello.hello.ring)
         self._requests.put(hello)
         call = method(self._channel, "ControlService", "ControlStream")
-        answers = call(iter(self._requests.get, None), metadata=self._metadata)
+        answers = call(iter(self._requests.get, None), metadata=self._metadata, wait_for_ready=True)
         threading.Thread(target=self._receive, args=(answers,), name="telebridge-control", daemon=True).start()
 
     def _receive(self, answers: Iterator[Any]) -> None:
@@ -329,8 +336,10 @@ class Forwarder:
             for answer in answers:
                 self._take(answer)
         except grpc.RpcError:
-            pass  # the connection's owner notices by its rows, and makes another forwarder
-        self._publishes = False
+            pass  # the server is away, or has been started anew
+        self._publishes = self._pause = False
+        self._control_retry_s = time.monotonic() + _RETRY_S
+        self._control_lost = True
         self._rouse()
 
     def _take(self, answer: Any) -> None:
@@ -381,7 +390,9 @@ class Forwarder:
 
     def _glance(self) -> None:
         now_s = time.monotonic()
-        if now_s >= self._ping_due_s:
+        if self._control_lost and now_s >= self._control_retry_s:
+            self._open_control()
+        if not self._control_lost and now_s >= self._ping_due_s:
             self._ping(now_s)
         if now_s < self._glance_due_s:
             return
