@@ -141,8 +141,9 @@ async function send(options: Options): Promise<ClientFigures> {
   let sent = 0;
   while (elapsedMs() < options.seconds * 1000) {
     const dueMs = sent * 1000 / options.messagesPerSecond;
-    if (elapsedMs() < dueMs) {
-      await new Promise((resolve) => setTimeout(resolve, dueMs - elapsedMs()));
+    const earlyMs = dueMs - elapsedMs();
+    if (earlyMs > 0) {
+      await new Promise((resolve) => setTimeout(resolve, earlyMs));
       continue;
     }
     if (!room()) {
