@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 import unittest
+import warnings
 
 import grpc
 import numpy as np
@@ -420,13 +421,22 @@ class Lanes(DurableTest):
         self.serve()
         run = self.init()
         run.log({"a": 1.0})
+        later = telebridge.init(self.run_id + "-later")
+        self._runs.append(later)
         pid = os.fork()
         if pid == 0:
-            run.log({"a": 2.0})
-            run.log({"b": 2.0})
-            run.step()
-            os._exit(0)
-        os.waitpid(pid, 0)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                run.log({"a": 2.0})
+                run.log({"b": 2.0})
+                run.step()
+                later.log({"b": 3.0})
+                is_told = ["a forked child cannot publish" in str(warning.message) for warning in caught]
+            os._exit(0 if is_told == [True, True] else 1)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0, "one warning for each run")
+        later.log({"c": 4.0})
+        self.assertTrue(later.flush(PATIENCE_S))
+        self.assertEqual(self.values("c"), [4.0])
         run.log({"a": 3.0})
         self.assertTrue(run.flush(PATIENCE_S))
         self.assertEqual((self.values("a"), self.values("b")), ([1.0, 3.0], []))
@@ -461,6 +471,43 @@ class Lanes(DurableTest):
         calls = int(child.communicate(timeout=PATIENCE_S)[0])
         self.assertEqual(self.values("outer"), list(range(1, calls + 1)))
         self.assertEqual(sorted(self.values("inner")), list(range(1, calls)))
+
+    def test_finish_at_every_instruction_of_log(self) -> None:
+        """No record is half there, nothing waits for itself, and what is logged after it is refused."""
+        code = """
+            import telebridge
+            from telebridge import _layout, _lane
+            from telebridge._queue import QueueReader
+            _lane.Lane._spawn = lambda lane, now_s: None  # hundreds of senders would take minutes
+            number = 0
+            while True:
+                number += 1
+                run = telebridge.init(f"RUN-{number}")
+                run.log({"first": 1.0})
+                trace = Interruption(number, run.finish)
+                sys.settrace(trace)
+                try:
+                    run.log({"second": 2.0})
+                except telebridge.TelebridgeError as error:
+                    assert "finished" in str(error), error
+                finally:
+                    sys.settrace(None)
+                reader = QueueReader(run._lane.queue.fd)
+                block = reader.read(0, 1 << 20)
+                names = [reader.layouts[layout] for layout, _ in block.samples]
+                assert names in ([("first",)], [("first",), ("second",)]), names
+                if trace.left > 0:
+                    break
+                assert [kind for kind, _, _ in block.others] == [_layout.KIND_FINISH], block.others
+            assert number > 50, number
+            print("ended", flush=True)
+            import os
+            os._exit(0)
+        """
+        from test_interrupted import INTERRUPTING
+
+        child = self.start_python_with(INTERRUPTING + textwrap.dedent(code).replace("RUN", self.run_id))
+        self.assertEqual(child.communicate(timeout=PATIENCE_S)[0], "ended\n")
 
     def test_without_grpcio_one_warning_says_what_to_install(self) -> None:
         code = f"""if True:

@@ -38,6 +38,7 @@ export class Sandbox {
       TMPDIR: folder,
       XDG_RUNTIME_DIR: runtimeFolder,
       XDG_DATA_HOME: `${folder}/data`,
+      XDG_STATE_HOME: `${folder}/state`,
       NO_COLOR: "1",
     });
   }

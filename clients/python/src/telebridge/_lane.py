@@ -11,11 +11,13 @@ import importlib.util
 import json
 import os
 import pathlib
+import queue
 import subprocess
 import sys
 import threading
 import time
 import warnings
+import weakref
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from . import _layout as at
@@ -41,6 +43,7 @@ _START_CODE = (
 
 # Those that have something to send, until their senders have ended.
 _open_lanes: Set["Lane"] = set()
+_all_lanes: "weakref.WeakSet[Lane]" = weakref.WeakSet()
 
 
 def missing_packages() -> List[str]:
@@ -73,10 +76,12 @@ class Lane:
         self._sender_done = False
         self._stderr_fd = -1
         self._monitor: Optional[threading.Thread] = None
-        self._wake = threading.Event()
+        # Not an Event: a signal handler may wake the monitor while its thread is doing the same.
+        self._wake: "queue.SimpleQueue[None]" = queue.SimpleQueue()
         self._notices_seen = 0
         self._dropped_seen = 0
         self._finished = False
+        _all_lanes.add(self)
 
     def start(self) -> None:
         """Starts the monitor, once, and where there are records the sender: from then on the queue outlives this
@@ -90,7 +95,7 @@ class Lane:
                 self._spawn(time.monotonic())
             self._monitor.start()
         elif self._sender is None:
-            self._wake.set()
+            self._wake.put(None)
 
     @property
     def is_started(self) -> bool:
@@ -114,7 +119,7 @@ class Lane:
             words[at.WORD_SYNCED_WANTED] = 1
         position = words[at.WORD_HEAD]
         words[at.WORD_FLUSH_POSITION] = position
-        self._wake.set()
+        self._wake.put(None)
         word = at.WORD_SYNCED_POSITION if synced else at.WORD_COMMITTED_POSITION
         return self._wait(timeout_s, lambda: words[word] >= position) and words[at.WORD_ROWS_DROPPED] == 0
 
@@ -122,6 +127,8 @@ class Lane:
         """Writes that the run has ended. The sender goes on by itself until all is sent or spooled."""
         if self._finished:
             return
+        if self.write_due is not None:
+            self.write_due(at.FOREVER_NS)
         self._finished = True
         if self.queue.forked:
             return
@@ -130,7 +137,7 @@ class Lane:
             text = json.dumps({"state": state, "reason": reason}).encode()
             self.queue.write(at.RECORD_HEADER.pack(16 + len(text), at.KIND_FINISH, 0, time.time_ns()) + text)
         words[at.WORD_CLOSED] = 1
-        self._wake.set()
+        self._wake.put(None)
 
     def is_safe(self) -> bool:
         """Whether the trainer may go: all is acknowledged, or stands in the spool while the server is away."""
@@ -167,12 +174,19 @@ class Lane:
 
     def _watch(self) -> None:
         if not self.queue.words[at.WORD_HEAD]:
-            self._wake.wait(_FRAMES_ONLY_DELAY_S)
+            self._nap(_FRAMES_ONLY_DELAY_S)
         while not self._sender_done and not self._needs_no_sender():
             self.glance()
-            self._wake.wait(self._glance_s)
-            self._wake.clear()
+            self._nap(self._glance_s)
         _open_lanes.discard(self)
+
+    def _nap(self, duration_s: float) -> None:
+        try:
+            self._wake.get(timeout=duration_s)
+            while True:
+                self._wake.get_nowait()
+        except queue.Empty:
+            pass
 
     def _needs_no_sender(self) -> bool:
         return self._finished and self._sender is None and not self.queue.words[at.WORD_HEAD]
@@ -305,8 +319,9 @@ def _say(text: str) -> None:
 
 
 def _in_forked_child() -> None:
-    for lane in _open_lanes:
+    for lane in _all_lanes:
         lane.queue.forked = True
+    _open_lanes.clear()
 
 
 def failure_at_exit() -> Optional[Tuple[str, str]]:
@@ -322,8 +337,6 @@ def end_all() -> None:
     lanes = [lane for lane in list(_open_lanes) if not lane.queue.forked]
     state, reason = failure_at_exit() or ("FINISHED", "")
     for lane in lanes:
-        if lane.write_due is not None:
-            lane.write_due(2**63)
         lane.finish(state, reason)
     give_up_s = time.monotonic() + exit_flush_s()
     for lane in lanes:

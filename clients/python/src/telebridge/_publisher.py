@@ -27,7 +27,7 @@ _CHUNK_BYTES = 1 << 20
 _FIRST_CREDITS = 1
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", 16 << 20),
-    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 

@@ -37,7 +37,7 @@ import mmap
 import os
 import secrets
 import sys
-from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import threading
 
@@ -110,6 +110,8 @@ class QueueWriter(_Shared):
         self.put_progress(Progress(0, (0,) * 9, secrets.token_bytes(16)))
         words[at.WORD_MAGIC] = at.MAGIC_AND_VERSION
         self.forked = False
+        #: Called when a forked child writes.
+        self.on_forked_write: Callable[[], None] = lambda: None
         self._tail_seen = 0
         self._turn = threading.Lock()
         self._waiting: Deque[Tuple[bytes, int]] = collections.deque()
@@ -118,6 +120,7 @@ class QueueWriter(_Shared):
     def write(self, record: bytes, rows: int = 1) -> None:
         """Appends a record that has `rows` rows, or counts them as dropped. Never waits, never raises."""
         if self.forked:
+            self.on_forked_write()
             return
         turn = self._turn
         if not turn.acquire(False):
@@ -174,8 +177,8 @@ class QueueWriter(_Shared):
     def define(self, names: Tuple[str, ...]) -> Optional[int]:
         """The number of the layout with these names; None when there is no room for one more."""
         known = self._layouts.get(names)
-        if known is not None:
-            return known
+        if known is not None or self.forked:
+            return known or 0
         text = json.dumps(names).encode()
         begin = self.words[at.WORD_DEFINITIONS_HEAD]
         end = begin + 4 + len(text)

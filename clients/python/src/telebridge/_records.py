@@ -306,6 +306,8 @@ class Recorder:
         return met
 
     def _define(self, lane: Lane, names: Tuple[str, ...]) -> Optional[int]:
+        if lane.queue.forked:
+            return 0
         if not self._defining.acquire(timeout=_DEFINING_S):
             return None
         try:

@@ -29,6 +29,7 @@ from ._library import (
 from ._meter import HudValues
 from ._pixels import Picture
 
+_FORKED = "a forked child cannot publish: call telebridge.init() in it, with a run id of its own"
 _OVERLAY_ALIGNMENT_BYTES = 64
 _SLOTS_MIN = 4
 # Above this a copy takes long enough for other threads to want the interpreter's lock meanwhile.
@@ -162,7 +163,7 @@ class Ring:
         if self.closed:
             return False
         if self.forked:
-            return self._lose("a forked child cannot publish: call telebridge.init() in it, with a run id of its own")
+            return self._lose(_FORKED)
         if self._publishing:
             return self._lose("a signal handler or a finalizer gave one while its thread was publishing another")
         needed = picture.bytes
@@ -184,6 +185,12 @@ class Ring:
             self._publishing = False
         self.frames_published += 1
         return True
+
+    def warn_of_fork(self) -> None:
+        """Of rows that a forked child would store; one warning says it for rows and pictures."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f'run "{self.run_id}" loses rows: {_FORKED}', RuntimeWarning, stacklevel=6)
 
     @_in_turn
     def takes_turn(self) -> bool:

@@ -124,6 +124,7 @@ class Run:
                 "metadata": metadata_of_this_process(),
             }
             self._lane = Lane(run_id, config, coalesce_hz)
+            self._lane.queue.on_forked_write = self._ring.warn_of_fork
             weakref.finalize(self, self._lane.finish, "FINISHED", "").atexit = False  # the lane has its own exit
         self._recorder = Recorder(self._lane, self._ring, self._meter, coalesce_hz)
         self._episode = self._recorder.episode
@@ -344,7 +345,6 @@ class Run:
         failed: why the run failed; None: it did not."""
         self._finished = True
         if self._lane is not None:
-            self._recorder.write_due(at.FOREVER_NS)
             self._lane.finish("FINISHED" if failed is None else "FAILED", failed or "")
         self._ring.close()
 
