@@ -4,6 +4,7 @@
  * leave the file in slices afterwards. A process that dies between any two of these leaves either the rows or the block.
  */
 
+import { Buffer } from "node:buffer";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type ArrayStatement, prepareArrays } from "./array_statement.ts";
 import { encodeAxis, encodeValues } from "./chunk_codec.ts";
@@ -199,10 +200,11 @@ export class Compactor {
       for (const [i, { bytes }] of block.axes.entries()) {
         this.#insert("sample_axis", [blockKey + BigInt(i), bytes]);
       }
-      for (const { series, axis, header, envelope, value } of block.chunks) {
+      const envelopes = block.chunks.map(({ envelope }) => envelope);
+      this.#insert("sample_envelope", [blockKey, Buffer.concat(envelopes)]);
+      for (const { series, axis, header, value } of block.chunks) {
         const key = keyOf(series, BigInt(firstNumber));
         this.#insert("sample_chunk", [key, blockKey + BigInt(axis), ...header]);
-        this.#insert("sample_envelope", [key, envelope]);
         this.#insert("sample_values", [key, value]);
         this.#addToSeries(series, header);
       }
@@ -340,11 +342,13 @@ function encodePart(block: Block, part: SeriesPart): EncodedChunk {
     max,
     mean,
   ];
+  const axis = axisOf(block, part);
+  const times = { firstTimeUnixNs, lastTimeUnixNs, lastStep };
   return {
     series,
-    axis: axisOf(block, part),
+    axis,
     header: [...header, value.at(-1)!],
-    envelope: encodeEnvelope(timeUnixNs, step, value, { firstTimeUnixNs, lastStep }),
+    envelope: encodeEnvelope({ series, axis, ...times, timeUnixNs, step, value }),
     value: encodeValues(value),
   };
 }

@@ -10,8 +10,8 @@ import type { RunRegistration } from "./store.ts";
 /** Rows of deleted runs that go in one transaction: a few ms. */
 const DELETED_ROWS_MAX = 2_000;
 /** Tables of compacted samples: keys of the former begin with a run, of the latter with a series. */
-const BLOCK_TABLES = ["sample_block", "sample_axis"];
-const CHUNK_TABLES = ["sample_chunk", "sample_envelope", "sample_values"];
+const BLOCK_TABLES = ["sample_block", "sample_axis", "sample_envelope"];
+const CHUNK_TABLES = ["sample_chunk", "sample_values"];
 
 /** Runs as records; `which` is what follows FROM run. */
 export function selectRuns(which: string): string {

@@ -1,8 +1,9 @@
 /** Series of a run for lists and charts: from chunks by what stands beside them, from rows by themselves. */
 
 import { type Axis, decodeAxis, decodeValues, toNumbers } from "./chunk_codec.ts";
-import { addEnvelope, PIECE_SAMPLES } from "./envelope.ts";
-import { keyOf, lastKeyOf } from "./keys.ts";
+import type { ArrayRow } from "./array_statement.ts";
+import { addEnvelope, type ChunkEnvelope, decodeEnvelopes, PIECE_SAMPLES } from "./envelope.ts";
+import { keyOf, lastKeyOf, numberOf } from "./keys.ts";
 import { type Queries, samplesCompacted, type SeriesId, seriesOf } from "./queries.ts";
 import { real } from "./row_decode.ts";
 import type { SeriesInfo, SeriesWindow } from "./store.ts";
@@ -39,20 +40,8 @@ interface TimeRange {
   toTimeUnixNs: bigint | null;
 }
 
-interface Chunk {
-  key: bigint;
-  axis: bigint;
-  samples: number;
-  firstS: number;
-  lastS: number;
-  /** NaN: there is none. */
-  lastStep: number;
-  min: number;
-  max: number;
-  mean: number;
-  /** All of its samples are in the range. */
-  whole: boolean;
-}
+const TIME_MIN = -(2n ** 63n);
+const TIME_MAX = 2n ** 63n - 1n;
 
 /** Times and steps as numbers; series that are logged together share them. */
 interface NumberAxis {
@@ -60,63 +49,12 @@ interface NumberAxis {
   step: Float64Array<ArrayBuffer>;
 }
 
-class ChunkReader {
-  readonly #queries: Queries;
-  readonly #axes = new Map<bigint, NumberAxis>();
-
-  constructor(queries: Queries) {
-    this.#queries = queries;
-  }
-
-  /** Those of a series that may have samples of the range, in the order of their commits. */
-  chunks(series: number, { fromTimeUnixNs, toTimeUnixNs }: TimeRange): Chunk[] {
-    return this.#queries.all(
-      `SELECT key, axis, CAST(samples AS REAL), first_ns, last_ns, CAST(last_step AS REAL),
-         min, max, mean
-       FROM sample_chunk WHERE key BETWEEN ? AND ? AND last_ns >= ? AND first_ns <= ?
-       ORDER BY key`,
-      keyOf(series, 0n),
-      lastKeyOf(series),
-      fromTimeUnixNs ?? TIME_MIN,
-      toTimeUnixNs ?? TIME_MAX,
-    ).map(([key, axis, samples, firstNs, lastNs, lastStep, min, max, mean]) => ({
-      key: key as bigint,
-      axis: axis as bigint,
-      samples: samples as number,
-      firstS: Number(firstNs) / 1e9,
-      lastS: Number(lastNs) / 1e9,
-      lastStep: real(lastStep),
-      min: real(min),
-      max: real(max),
-      mean: real(mean),
-      whole: (firstNs as bigint) >= (fromTimeUnixNs ?? TIME_MIN) &&
-        (lastNs as bigint) <= (toTimeUnixNs ?? TIME_MAX),
-    }));
-  }
-
-  values({ key }: Chunk): Float32Array | Float64Array {
-    const [bytes] = this.#queries.get("SELECT value FROM sample_values WHERE key = ?", key)!;
-    return decodeValues(bytes as Uint8Array);
-  }
-
-  envelope({ key }: Chunk): Uint8Array<ArrayBuffer> {
-    const [bytes] = this.#queries.get("SELECT envelope FROM sample_envelope WHERE key = ?", key)!;
-    return bytes as Uint8Array<ArrayBuffer>;
-  }
-
-  axis({ axis: key }: Chunk): NumberAxis {
-    let axis = this.#axes.get(key);
-    if (axis === undefined) {
-      const [bytes] = this.#queries.get("SELECT axis FROM sample_axis WHERE key = ?", key)!;
-      axis = numbersOf(decodeAxis(bytes as Uint8Array));
-      this.#axes.set(key, axis);
-    }
-    return axis;
-  }
+/** One series in one block. */
+interface Chunk extends ChunkEnvelope {
+  /** Number of the block's first row. */
+  firstNumber: bigint;
+  axisKey: bigint;
 }
-
-const TIME_MIN = -(2n ** 63n);
-const TIME_MAX = 2n ** 63n - 1n;
 
 function numbersOf({ count, timeUnixNs, step }: Axis): NumberAxis {
   const timeUnixS = toNumbers(timeUnixNs);
@@ -124,6 +62,91 @@ function numbersOf({ count, timeUnixNs, step }: Axis): NumberAxis {
   const steps = step === null ? new Float64Array(count).fill(NaN) : toNumbers(step);
   if (step !== null) { for (let i = 0; i < count; i++) if (steps[i]! < 0) steps[i] = NaN; }
   return { timeUnixS, step: steps };
+}
+
+class ChunkReader {
+  readonly #queries: Queries;
+  readonly #run: number;
+  readonly #axes = new Map<bigint, NumberAxis>();
+
+  constructor(queries: Queries, run: number) {
+    this.#queries = queries;
+    this.#run = run;
+  }
+
+  /** Blocks that may have samples of the range. */
+  blocksCount({ fromTimeUnixNs, toTimeUnixNs }: TimeRange): number {
+    const [count] = this.#queries.get(
+      "SELECT count(*) FROM sample_block WHERE key BETWEEN ? AND ? AND max_ns >= ? AND min_ns <= ?",
+      keyOf(this.#run, 0n),
+      lastKeyOf(this.#run),
+      fromTimeUnixNs ?? TIME_MIN,
+      toTimeUnixNs ?? TIME_MAX,
+    )!;
+    return Number(count);
+  }
+
+  /** Those that may have samples of the range, by series, in the order of their commits. */
+  chunks({ fromTimeUnixNs, toTimeUnixNs }: TimeRange): Map<number, Chunk[]> {
+    const blocks = this.#queries.all(
+      `SELECT key, envelope FROM sample_block JOIN sample_envelope USING (key)
+       WHERE key BETWEEN ? AND ? AND max_ns >= ? AND min_ns <= ? ORDER BY key`,
+      keyOf(this.#run, 0n),
+      lastKeyOf(this.#run),
+      fromTimeUnixNs ?? TIME_MIN,
+      toTimeUnixNs ?? TIME_MAX,
+    );
+    const { fromS, toS } = secondsOf({ fromTimeUnixNs, toTimeUnixNs });
+    const bySeries = new Map<number, Chunk[]>();
+    for (const [key, envelope] of blocks) {
+      const blockKey = key as bigint;
+      for (const chunk of decodeEnvelopes(envelope as Uint8Array<ArrayBuffer>)) {
+        if (chunk.lastS < fromS || chunk.firstS > toS) continue;
+        let chunks = bySeries.get(chunk.series);
+        if (chunks === undefined) bySeries.set(chunk.series, chunks = []);
+        const axisKey = blockKey + BigInt(chunk.axis);
+        chunks.push({ ...chunk, firstNumber: numberOf(blockKey), axisKey });
+      }
+    }
+    return bySeries;
+  }
+
+  /** Whole chunks as points: for a range so long that even envelopes are too much. */
+  heads(series: number, { fromTimeUnixNs, toTimeUnixNs }: TimeRange): ArrayRow[] {
+    return this.#queries.all(
+      `SELECT (first_ns + last_ns) / 2e9, CAST(last_step AS REAL), min, max, mean,
+         CAST(samples AS REAL)
+       FROM sample_chunk WHERE key BETWEEN ? AND ? AND last_ns >= ? AND first_ns <= ?
+       ORDER BY key`,
+      keyOf(series, 0n),
+      lastKeyOf(series),
+      fromTimeUnixNs ?? TIME_MIN,
+      toTimeUnixNs ?? TIME_MAX,
+    );
+  }
+
+  values({ series, firstNumber }: Chunk): Float32Array | Float64Array {
+    const key = keyOf(series, firstNumber);
+    const [bytes] = this.#queries.get("SELECT value FROM sample_values WHERE key = ?", key)!;
+    return decodeValues(bytes as Uint8Array);
+  }
+
+  axis({ axisKey }: Chunk): NumberAxis {
+    let axis = this.#axes.get(axisKey);
+    if (axis === undefined) {
+      const [bytes] = this.#queries.get("SELECT axis FROM sample_axis WHERE key = ?", axisKey)!;
+      axis = numbersOf(decodeAxis(bytes as Uint8Array));
+      this.#axes.set(axisKey, axis);
+    }
+    return axis;
+  }
+}
+
+function secondsOf({ fromTimeUnixNs, toTimeUnixNs }: TimeRange): { fromS: number; toS: number } {
+  return {
+    fromS: fromTimeUnixNs === null ? -Infinity : Number(fromTimeUnixNs) / 1e9,
+    toS: toTimeUnixNs === null ? Infinity : Number(toTimeUnixNs) / 1e9,
+  };
 }
 
 export function seriesWindows(
@@ -136,12 +159,19 @@ export function seriesWindows(
   },
 ): SeriesWindow[] {
   const series = seriesOf(queries, run, names);
-  const reader = new ChunkReader(queries);
+  const reader = new ChunkReader(queries, run);
   const recent = recentPoints(queries, run, series, range);
+  const recentOf = (id: number) => recent.get(id) ?? NO_POINTS;
+  if (reader.blocksCount(range) >= 2 * pointsMax) {
+    return series.map(({ id, name }) =>
+      windowOfHeads(name, reader.heads(id, range), recentOf(id), pointsMax)
+    );
+  }
+  const chunks = reader.chunks(range);
   return series.map(({ id, name }) =>
-    seriesWindow(reader, { name, recent: recent.get(id) ?? NO_POINTS, pointsMax }, {
+    windowOfChunks(reader, { name, recent: recentOf(id), pointsMax }, {
       range,
-      chunks: reader.chunks(id, range),
+      chunks: chunks.get(id) ?? [],
     })
   );
 }
@@ -180,84 +210,93 @@ function recentPoints(
   );
 }
 
-function seriesWindow(
+function windowOfHeads(
+  name: string,
+  heads: readonly ArrayRow[],
+  recent: SeriesPoints,
+  pointsMax: number,
+): SeriesWindow {
+  let [firstS, lastS] = timesOf([], [recent]);
+  let samples = recent.value.length;
+  for (const [timeS, , , , , count] of heads) {
+    firstS = Math.min(firstS, timeS as number);
+    lastS = Math.max(lastS, timeS as number);
+    samples += count as number;
+  }
+  const builder = new WindowBuilder(firstS, lastS, pointsMax);
+  for (const [timeS, lastStep, min, max, mean, count] of heads) {
+    const values = [real(lastStep), real(min), real(max), real(mean)] as const;
+    builder.add(timeS as number, ...values, count as number);
+  }
+  addPoints(builder, recent);
+  return builder.finish(name, samples);
+}
+
+function windowOfChunks(
   reader: ChunkReader,
   { name, recent, pointsMax }: { name: string; recent: SeriesPoints; pointsMax: number },
   { range, chunks }: { range: TimeRange; chunks: Chunk[] },
 ): SeriesWindow {
-  const whole = chunks.filter((chunk) => chunk.whole);
+  const { fromS, toS } = secondsOf(range);
+  const isWhole = ({ firstS, lastS }: Chunk) => firstS >= fromS && lastS <= toS;
+  const whole = chunks.filter(isWhole);
   const samplesWhole = whole.reduce((sum, { samples }) => sum + samples, 0);
   // Chunks at the ends of the range are decoded in any case.
-  const parts = chunks.filter((chunk) => !chunk.whole)
-    .map((chunk) => within(pointsOf(reader, [chunk]), range));
+  const parts = chunks.filter((chunk) => !isWhole(chunk))
+    .map((chunk) => within(pointsOf(reader, [chunk], []), range));
   const edges = [...parts, recent];
-  const samples = edges.reduce((sum, { value }) => sum + value.length, samplesWhole);
   if (samplesWhole <= pointsMax * PIECE_SAMPLES) {
-    return windowOf(name, joined([pointsOf(reader, whole), ...edges]), pointsMax);
+    return windowOf(name, pointsOf(reader, whole, edges), pointsMax);
   }
-  const [firstS, lastS] = timesOf(whole, edges);
-  const builder = new WindowBuilder(firstS, lastS, pointsMax);
-  const byHeaders = whole.length >= 2 * pointsMax;
-  for (const chunk of whole) {
-    if (byHeaders) {
-      const { firstS, lastS, lastStep, min, max, mean, samples } = chunk;
-      builder.add((firstS + lastS) / 2, lastStep, min, max, mean, samples);
-    } else addEnvelope(builder, reader.envelope(chunk), chunk);
-  }
-  for (const { timeUnixS, step, value } of edges) {
-    for (let i = 0; i < value.length; i++) {
-      builder.add(timeUnixS[i]!, step[i]!, value[i]!, value[i]!, value[i]!, 1);
-    }
-  }
+  const builder = new WindowBuilder(...timesOf(whole, edges), pointsMax);
+  for (const chunk of whole) addEnvelope(builder, chunk);
+  for (const points of edges) addPoints(builder, points);
+  const samples = edges.reduce((sum, { value }) => sum + value.length, samplesWhole);
   return builder.finish(name, samples);
 }
 
-function pointsOf(reader: ChunkReader, chunks: readonly Chunk[]): SeriesPoints {
-  const samples = chunks.reduce((sum, chunk) => sum + chunk.samples, 0);
+function addPoints(builder: WindowBuilder, { timeUnixS, step, value }: SeriesPoints): void {
+  for (let i = 0; i < value.length; i++) {
+    builder.add(timeUnixS[i]!, step[i]!, value[i]!, value[i]!, value[i]!, 1);
+  }
+}
+
+/** The samples of chunks, and then others. */
+function pointsOf(
+  reader: ChunkReader,
+  chunks: readonly Chunk[],
+  others: readonly SeriesPoints[],
+): SeriesPoints {
+  const samples = chunks.reduce((sum, chunk) => sum + chunk.samples, 0) +
+    others.reduce((sum, { value }) => sum + value.length, 0);
   const points: SeriesPoints = {
     timeUnixS: new Float64Array(samples),
     step: new Float64Array(samples),
     value: new Float64Array(samples),
   };
   let at = 0;
-  for (const chunk of chunks) {
-    const { timeUnixS, step } = reader.axis(chunk);
+  const add = (
+    { timeUnixS, step }: NumberAxis,
+    value: Float64Array | Float32Array,
+  ) => {
     points.timeUnixS.set(timeUnixS, at);
     points.step.set(step, at);
-    points.value.set(reader.values(chunk), at);
-    at += chunk.samples;
-  }
+    points.value.set(value, at);
+    at += value.length;
+  };
+  for (const chunk of chunks) add(reader.axis(chunk), reader.values(chunk));
+  for (const other of others) add(other, other.value);
   return points;
 }
 
-function within(
-  { timeUnixS, step, value }: SeriesPoints,
-  { fromTimeUnixNs, toTimeUnixNs }: TimeRange,
-): SeriesPoints {
-  const fromS = fromTimeUnixNs === null ? -Infinity : Number(fromTimeUnixNs) / 1e9;
-  const toS = toTimeUnixNs === null ? Infinity : Number(toTimeUnixNs) / 1e9;
+function within({ timeUnixS, step, value }: SeriesPoints, range: TimeRange): SeriesPoints {
+  const { fromS, toS } = secondsOf(range);
   const inRange = (_: number, i: number) => timeUnixS[i]! >= fromS && timeUnixS[i]! <= toS;
   return {
     timeUnixS: timeUnixS.filter(inRange),
     step: step.filter(inRange),
     value: value.filter(inRange),
   };
-}
-
-function joined(parts: readonly SeriesPoints[]): SeriesPoints {
-  const used = parts.filter(({ value }) => value.length > 0);
-  if (used.length === 1) return used[0]!;
-  const samples = used.reduce((sum, { value }) => sum + value.length, 0);
-  const join = (column: keyof SeriesPoints) => {
-    const all = new Float64Array(samples);
-    let at = 0;
-    for (const part of used) {
-      all.set(part[column], at);
-      at += part[column].length;
-    }
-    return all;
-  };
-  return { timeUnixS: join("timeUnixS"), step: join("step"), value: join("value") };
 }
 
 /** The first and the last time of all. */

@@ -91,6 +91,11 @@ CREATE TABLE sample_axis (
   key INTEGER PRIMARY KEY,  -- the block's, plus a number
   axis BLOB NOT NULL
 );
+-- Of a block's chunks what charts need (envelope.ts).
+CREATE TABLE sample_envelope (
+  key INTEGER PRIMARY KEY,  -- the block's
+  envelope BLOB NOT NULL
+);
 -- The samples of one series in one block; key = series · 2^40 + the number of the block's first row.
 CREATE TABLE sample_chunk (
   key INTEGER PRIMARY KEY,
@@ -105,8 +110,10 @@ CREATE TABLE sample_chunk (
   mean REAL,
   last REAL                 -- NULL is NaN
 );
-CREATE TABLE sample_envelope (key INTEGER PRIMARY KEY, envelope BLOB NOT NULL);
-CREATE TABLE sample_values (key INTEGER PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE sample_values (
+  key INTEGER PRIMARY KEY,  -- the chunk's
+  value BLOB NOT NULL
+);
 
 CREATE TABLE log_row (
   key INTEGER PRIMARY KEY,
