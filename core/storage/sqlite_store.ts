@@ -18,13 +18,14 @@ import {
   type StoreStats,
   type StoreWriter,
 } from "./store.ts";
-import { WalKeeper } from "./wal_keeper.ts";
+import { WalKeeper, type WalLimits } from "./wal_keeper.ts";
 
 export interface SqliteStoreOptions {
   /** Samples of a run that are made chunks at once; default: what measured best. */
   blockRows?: number;
   /** The native library, by which steps and samples are inserted packed; without it, row by row. */
   libraryPath?: string;
+  wal?: Partial<WalLimits>;
 }
 
 /** Everything that goes with one connection, and is made anew with it. */
@@ -78,7 +79,7 @@ export class SqliteStore implements StoreWriter {
     this.#path = path;
     this.#options = options;
     this.#connection = new Connection(path, options);
-    this.#wal = new WalKeeper(path);
+    this.#wal = new WalKeeper(path, options.wal);
   }
 
   registerRun(registration: RunRegistration): {
@@ -125,6 +126,7 @@ export class SqliteStore implements StoreWriter {
   }
 
   commit(batches: readonly RowBatch[]): BatchResult[] {
+    this.#guarded("look at the WAL", ({ db }) => this.#wal.beforeCommit(db));
     const results = this.#transaction(`commit ${batches.length} messages`, (connection) => {
       const results = batches.map((batch) => this.#store(connection, batch));
       connection.cache.writeStreams();
@@ -146,7 +148,8 @@ export class SqliteStore implements StoreWriter {
         this.#wal.afterCommit(db);
         return true;
       }
-      return this.#wal.idle(db);
+      this.#wal.idle(db);
+      return false;
     });
   }
 

@@ -2,99 +2,177 @@
  * The write-ahead log: checkpointed off the write path, bounded, and synced for whoever asks.
  *
  * A commit at `synchronous = NORMAL` is in the WAL and survives any crash of ours; only fdatasync of the WAL makes it
- * survive the power. What a checkpoint has meanwhile moved out of the WAL is covered too, since SQLite syncs the WAL
- * before it writes to the database, and the database before the WAL is begun anew
- * (https://www.sqlite.org/wal.html#performance_considerations).
+ * survive the power. Rows that a checkpoint has meanwhile moved out of the WAL are covered too: it syncs the WAL before
+ * it writes to the database, and the database before the WAL may be begun anew (https://www.sqlite.org/wal.html).
  */
 
 import type { DatabaseSync } from "node:sqlite";
 import { messageOf } from "../errors.ts";
-import { StoreUnavailable } from "./store.ts";
+import { type StoreStats, StoreUnavailable } from "./store.ts";
+import { findWalReader } from "./wal_reader.ts";
 
-/** A checkpoint is worth its two fsyncs from so many bytes on. */
-const CHECKPOINT_BYTES = 4 * 2 ** 20;
-/** From here on a commit makes one itself: idle() is not called while batches wait. */
-const CHECKPOINT_FORCED_BYTES = 64 * 2 ** 20;
-/** Looking at the file's size costs as much as a few rows. */
+const MIB = 2 ** 20;
+
+export interface WalLimits {
+  /** A checkpoint in an idle moment is worth its two fsyncs from so many new bytes on. */
+  checkpointBytes: number;
+  /** From so many new bytes on a commit makes one itself: idle() is not called while batches wait. */
+  checkpointForcedBytes: number;
+  /** A WAL of this size that somebody keeps from being begun anew is told of. */
+  heldBytes: number;
+  /** Nothing is committed while the WAL has so many bytes and cannot be begun anew. */
+  bytesMax: number;
+}
+
+export const WAL_LIMITS: WalLimits = {
+  checkpointBytes: 4 * MIB,
+  checkpointForcedBytes: 64 * MIB,
+  heldBytes: 256 * MIB,
+  bytesMax: 2048 * MIB,
+};
+
+/** The pragma costs as much as a few rows. */
 const LOOK_EVERY_COMMITS = 16;
+
+interface WalState {
+  bytes: number;
+  /** Of these, what no checkpoint has moved to the database. */
+  newBytes: number;
+}
 
 export class WalKeeper implements Disposable {
   readonly #path: string;
+  readonly #limits: WalLimits;
   #file: Deno.FsFile | null = null;
   #inode: number | null = null;
+  /** The syncs that are under way: their descriptor stays open. */
+  #syncing: Promise<unknown> = Promise.resolve();
   #commits = 0;
-  /** Commits that no checkpoint has seen. */
-  #commitsNew = 0;
   #checkpoints = 0;
   #checkpointMsMax = 0;
+  /** After the last checkpoint that was not complete; null: it was. */
+  #held: WalState | null = null;
 
-  constructor(databasePath: string) {
+  constructor(databasePath: string, limits: Partial<WalLimits> = {}) {
     this.#path = databasePath;
+    this.#limits = { ...WAL_LIMITS, ...limits };
+  }
+
+  /** Throws {@link StoreUnavailable} while a reader keeps the WAL at its limit. */
+  beforeCommit(db: DatabaseSync): void {
+    if ((this.#held?.bytes ?? 0) < this.#limits.bytesMax) return;
+    this.#checkpoint(db, "RESTART");
+    const held = this.#held as WalState | null;
+    if (held === null || held.bytes < this.#limits.bytesMax) return;
+    const pid = findWalReader(this.#path);
+    const who = pid === null ? "a reader" : `process ${pid}`;
+    throw new StoreUnavailable(
+      "locked",
+      `${who} has read ${this.#path} for so long that its WAL has ${held.bytes} bytes; nothing is ` +
+        "committed until it lets go",
+    );
   }
 
   afterCommit(db: DatabaseSync): void {
-    this.#commitsNew++;
-    if (++this.#commits % LOOK_EVERY_COMMITS === 0 && this.#bytes() >= CHECKPOINT_FORCED_BYTES) {
-      this.#checkpoint(db);
+    if (++this.#commits % LOOK_EVERY_COMMITS !== 0) return;
+    if (this.#state(db).newBytes >= this.#limits.checkpointForcedBytes) {
+      this.#checkpoint(db, "PASSIVE");
     }
   }
 
-  /** Returns whether there is more to do. */
-  idle(db: DatabaseSync): boolean {
-    if (this.#commitsNew === 0 || this.#bytes() < CHECKPOINT_BYTES) return false;
-    this.#checkpoint(db);
-    return false;
+  idle(db: DatabaseSync): void {
+    if (this.#state(db).newBytes >= this.#limits.checkpointBytes) this.#checkpoint(db, "PASSIVE");
+    // A file that was large once gives its space back, unless somebody reads it.
+    if (this.#fileBytes() >= this.#limits.checkpointForcedBytes) this.#checkpoint(db, "TRUNCATE");
   }
 
   /** Resolves when the WAL has been fdatasynced as it was at the call. */
   async sync(): Promise<void> {
     try {
-      await this.#open().syncData();
+      const file = this.#open();
+      if (file === null) return; // the last connection was closed: all of it is synced in the database
+      const synced = file.syncData();
+      this.#syncing = Promise.allSettled([this.#syncing, synced]);
+      await synced;
     } catch (error) {
       throw new StoreUnavailable("io", `cannot sync ${this.#path}-wal: ${messageOf(error)}`);
     }
   }
 
-  stats() {
+  stats(): Omit<StoreStats, "samplesUncompacted"> {
     const checkpointMsMax = this.#checkpointMsMax;
     this.#checkpointMsMax = 0;
+    const held = this.#held !== null && this.#held.bytes >= this.#limits.heldBytes;
     return {
       databaseBytes: sizeOf(this.#path),
-      walBytes: this.#bytes(),
+      walBytes: this.#fileBytes(),
       checkpoints: this.#checkpoints,
       checkpointMsMax,
-      walHeldBy: null,
+      walHeldBy: held ? { pid: findWalReader(this.#path), bytes: this.#held!.bytes } : null,
     };
   }
 
   [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#file = null;
+    this.#close();
   }
 
-  #bytes(): number {
+  #fileBytes(): number {
     return sizeOf(`${this.#path}-wal`);
   }
 
-  /** A descriptor of the WAL alone: SQLite keeps its locks on the database and the -shm, never on this file. */
-  #open(): Deno.FsFile {
+  /**
+   * A descriptor of the WAL alone. Closing one of the database or of the -shm would drop the locks that SQLite has there
+   * (POSIX locks belong to the process); it has none on the WAL.
+   */
+  #open(): Deno.FsFile | null {
     const path = `${this.#path}-wal`;
-    const { ino } = Deno.statSync(path);
-    if (this.#file === null || this.#inode !== ino) {
-      this.#file?.close();
-      this.#file = Deno.openSync(path, { read: true, write: true });
-      this.#inode = ino;
+    try {
+      const { ino } = Deno.statSync(path);
+      if (this.#file === null || this.#inode !== ino) {
+        this.#close();
+        this.#file = Deno.openSync(path, { read: true, write: true });
+        this.#inode = this.#file.statSync().ino;
+      }
+      return this.#file;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw error;
     }
-    return this.#file;
   }
 
-  #checkpoint(db: DatabaseSync): void {
+  #close(): void {
+    const file = this.#file;
+    this.#file = null;
+    if (file !== null) this.#syncing = this.#syncing.then(() => file.close());
+  }
+
+  #state(db: DatabaseSync): WalState {
+    return walState(db, "NOOP");
+  }
+
+  #checkpoint(db: DatabaseSync, mode: "PASSIVE" | "RESTART" | "TRUNCATE"): void {
     const startedMs = performance.now();
-    db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
+    // The latter two would wait for readers: they are tried, no more.
+    db.exec("PRAGMA busy_timeout = 0");
+    const state = walState(db, mode);
+    db.exec("PRAGMA busy_timeout = 1000");
+    this.#held = state.newBytes > 0 ? state : null;
     this.#checkpoints++;
-    this.#commitsNew = 0;
     this.#checkpointMsMax = Math.max(this.#checkpointMsMax, performance.now() - startedMs);
   }
+}
+
+/** As it is after a checkpoint of this mode (NOOP: none). */
+function walState(db: DatabaseSync, mode: string): WalState {
+  const { log, checkpointed } = db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as {
+    log: number;
+    checkpointed: number;
+  };
+  const { page_size } = db.prepare("PRAGMA page_size").get() as { page_size: number };
+  return {
+    bytes: Math.max(0, log) * page_size,
+    newBytes: Math.max(0, log - checkpointed) * page_size,
+  };
 }
 
 /** 0 where there is no file. */
