@@ -22,7 +22,8 @@ export class Adopter {
   readonly #parts: AdopterParts;
   #isStopped = false;
   #running: Promise<void> | null = null;
-  #abort = () => {};
+  #isAborted = false;
+  #abortCurrent = () => {};
   /** Streams that were sent to their end. */
   adopted = 0;
 
@@ -41,7 +42,7 @@ export class Adopter {
 
   async #adoptAll(): Promise<void> {
     for (const folder of await Spool.abandoned(this.#parts.spoolDirectory)) {
-      if (this.#isStopped) return;
+      if (this.#isAborted) return;
       if (!await this.#isForThisServer(folder)) continue;
       const tag = Math.floor(this.#parts.random() * 2 ** 32).toString(16).padStart(8, "0");
       const spool = await Spool.adopt(folder, tag);
@@ -73,7 +74,7 @@ export class Adopter {
       onConnected: (channel, session) => connection.resolve([channel, session]),
     });
     const { promise: aborted, resolve: abort } = Promise.withResolvers<false>();
-    this.#abort = () => abort(false);
+    this.#abortCurrent = () => abort(false);
     courier.start();
     const isSent = await Promise.race([courier.settled(ONE_MS_MAX, false), aborted]);
     const isDone = isSent && await this.#sendRest(spool, connection.promise, aborted);
@@ -109,10 +110,16 @@ export class Adopter {
     return await Promise.race([send().catch(() => false), aborted]);
   }
 
-  /** What was not sent stays for the next client. */
-  async stop(): Promise<void> {
+  #abort(): void {
+    this.#isAborted = true;
+    this.#abortCurrent();
+  }
+
+  /** What was not sent within the time stays for the next client. */
+  async stop(patienceMs: number): Promise<void> {
     this.#isStopped = true;
-    this.#abort();
+    const timer = setTimeout(() => this.#abort(), patienceMs);
     await this.#running;
+    clearTimeout(timer);
   }
 }

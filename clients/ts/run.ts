@@ -498,7 +498,8 @@ export class Run implements AsyncDisposable {
     this.#control?.close();
     this.#frames?.close();
     this.#countFrames();
-    await Promise.all([this.#courier.stop(), this.#adopter.stop()]);
+    const patienceMs = isToldOf ? Math.max(0, deadlineMs - performance.now()) : 0;
+    await Promise.all([this.#courier.stop(), this.#adopter.stop(patienceMs)]);
     process.off("exit", this.#atExit);
     if (isToldOf) await this.#courier.spool?.remove();
     else await this.#leaveToNext(end);
