@@ -12,11 +12,6 @@ import { RunPictures } from "./run_pictures.ts";
 import { shownText, takeLine } from "./run_records.ts";
 import { stopRequested } from "./stop_signal.ts";
 
-/** How long rows may take to be stored once the command has ended. What is left, the next client sends. */
-const FINISH_MS_MAX = 10_000;
-/** The same where no server was there at the end: nobody wants to wait for one. */
-const FINISH_AWAY_MS_MAX = 1_500;
-
 const EXAMPLES = `
 Lines of the command's stdout that are JSON objects with a "type" are stored and shown, all others are
 lines of the run's log, as those of its stderr are; both are passed on as they are.
@@ -192,6 +187,5 @@ async function finish(run: Run, code: number, signal: Deno.Signal | null): Promi
   const state = code === 0 ? "finished" : "failed";
   const reason = signal !== null ? `ended by ${signal}` : code === 0 ? "" : `exit code ${code}`;
   const stop = stopRequested();
-  const timeoutMs = run.stats.connected ? FINISH_MS_MAX : FINISH_AWAY_MS_MAX;
-  await Promise.race([run.finish({ state, reason, timeoutMs }), stop]);
+  await Promise.race([run.finish({ state, reason }), stop]);
 }

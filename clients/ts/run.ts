@@ -87,7 +87,7 @@ export interface FinishOptions {
   state?: "finished" | "failed";
   /** Why it failed. */
   reason?: string;
-  /** How long to wait for acks, 10 s by default; what is left is sent by the next client. */
+  /** How long to wait for acks, by default 10 s, or 1.5 s where no server is there; the next client sends what is left. */
   timeoutMs?: number;
 }
 
@@ -115,6 +115,7 @@ export interface RunStats {
 }
 
 const WAIT_MS = 10_000;
+const WAIT_AWAY_MS = 1_500;
 /** A run that nobody watches shows a picture so often, for the runs page. */
 const UNWATCHED_FRAME_MS = 2_000;
 
@@ -481,7 +482,7 @@ export class Run implements AsyncDisposable {
   }
 
   async #finish(
-    { state = "finished", reason = "", timeoutMs = WAIT_MS }: FinishOptions,
+    { state = "finished", reason = "", timeoutMs = this.#finishMs() }: FinishOptions,
   ): Promise<RunStats> {
     const deadlineMs = performance.now() + timeoutMs;
     const end: RunEnd = {
@@ -506,6 +507,11 @@ export class Run implements AsyncDisposable {
     return { ...this.stats, connected, awayBecause };
   }
 
+  /** Nobody wants to wait for a server that is not there. */
+  #finishMs(): number {
+    return this.#courier.session === null ? WAIT_AWAY_MS : WAIT_MS;
+  }
+
   async #sendLastCheckpoints(deadlineMs: number): Promise<boolean> {
     while (this.#checkpointsWaiting > 0 && performance.now() < deadlineMs) {
       this.#sendCheckpoints();
@@ -526,16 +532,15 @@ export class Run implements AsyncDisposable {
   }
 
   async #leaveToNext(end: RunEnd): Promise<void> {
-    const { waiting, awayBecause } = this.stats;
+    const { waiting } = this.stats;
     try {
       const spool = await this.#courier.openSpool();
       await writeFile(join(spool.folder, "finish.new"), JSON.stringify(end), { mode: 0o600 });
       await rename(join(spool.folder, "finish.new"), join(spool.folder, "finish.json"));
       await spool.release();
-      const why = awayBecause === "" ? "" : ` (${awayBecause})`;
       this.#warnings.once(
         "left",
-        `${waiting} rows of "${this.id}" are not stored yet${why}; the next client sends them from ${spool.folder}`,
+        `${waiting} rows of "${this.id}" are not stored yet; the next client sends them from ${spool.folder}`,
       );
     } catch (error) {
       const { message } = error as Error;
