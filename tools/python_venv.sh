@@ -1,8 +1,9 @@
 #!/bin/sh
-# tools/python_venv.sh [gymnasium|newest]: keeps .tools/python, a virtual environment of Debian's Python with
+# tools/python_venv.sh [gymnasium|cleanrl|newest]: keeps .tools/python, a virtual environment of Debian's Python with
 # telebridge's wheel installed (built by `make -C clients/python wheel`), and prints the path of its python. With
-# `gymnasium`, Gymnasium and what it draws with come from PyPI, once. With `newest` it is .tools/python-newest, whose
-# grpcio and protobuf are PyPI's and years newer than Debian's. Exit status 3 where PyPI cannot be reached.
+# `gymnasium`, Gymnasium and what it draws with come from PyPI, once; with `cleanrl` also what CleanRL's scripts write
+# metrics and videos with. With `newest` it is .tools/python-newest, whose grpcio and protobuf are PyPI's and years newer
+# than Debian's. Exit status 3 where PyPI cannot be reached.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,7 @@ if ! [ -e "$venv/telebridge-installed" ] || [ "$wheel" -nt "$venv/telebridge-ins
 fi
 # Installs these exact versions from PyPI, once: those that were tried with Debian 12's numpy.
 from_pypi() {
-  [ -e "$venv/$1-installed" ] && return
+  if [ -e "$venv/$1-installed" ]; then return; fi
   name=$1
   shift
   if ! pip install --timeout 10 --retries 1 "$@" 2>"$venv/pip.log"; then
@@ -32,6 +33,10 @@ from_pypi() {
 
 case ${1:-} in
   gymnasium) from_pypi gymnasium gymnasium==1.2.0 pygame==2.6.1 ;;
+  cleanrl)
+    from_pypi gymnasium gymnasium==1.2.0 pygame==2.6.1
+    from_pypi cleanrl tensorboardX==2.6.2.2 moviepy==1.0.3
+    ;;
   newest) from_pypi grpcio grpcio==1.85.1 protobuf==7.36.2 ;;
 esac
 echo "$venv/bin/python"
