@@ -20,6 +20,7 @@ import type { Warnings } from "./warnings.ts";
 
 /** A disk that could not be written is tried again so much later. */
 const SPOOL_RETRY_MS = 5_000;
+const ASKED_FOR_SYNCED = new Error("opened again, to hear what is synced");
 
 export interface CourierParts {
   place: Place;
@@ -126,8 +127,7 @@ export class Courier {
   #askForSynced(): void {
     this.#wantSynced = true;
     if (this.#session?.wantSynced === false) {
-      this.#session.close(new Error("opened again, to hear what is synced"));
-      this.#wake();
+      this.#session.close(ASKED_FOR_SYNCED);
     }
   }
 
@@ -170,6 +170,7 @@ export class Courier {
     onConnected?.(channel, session);
     this.#look();
     this.#takeTurn();
+    if (this.#wantSynced && !session.wantSynced) session.close(ASKED_FOR_SYNCED); // asked meanwhile
     const reason = await session.ended;
     this.#session = null;
     this.#awaySinceMs = performance.now();

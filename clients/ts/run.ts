@@ -157,6 +157,7 @@ export class Run implements AsyncDisposable {
   #keeping: Promise<void> = Promise.resolve();
   #sending: Promise<void> | null = null;
   #finishing: Promise<RunStats> | null = null;
+  #hasExited = false;
 
   constructor(options: InitOptions) {
     this.id = checkRunId(options.run ?? defaultRunId(process.argv[1], new Date()));
@@ -192,6 +193,8 @@ export class Run implements AsyncDisposable {
 
   #start(): void {
     process.once("exit", this.#atExit);
+    // Where Deno.exit ends the process, nobody emits the other.
+    globalThis.addEventListener?.("unload", this.#atExit);
     if (this.#coalescer !== null) {
       this.#coalescing = setInterval(
         () => this.#giveHeld(performance.now()),
@@ -294,6 +297,11 @@ export class Run implements AsyncDisposable {
     { step, level = "info" }: { step?: Whole; level?: keyof typeof LEVELS } = {},
   ): void {
     this.#checkUnfinished("text");
+    if (!(level in LEVELS)) {
+      throw new TypeError(
+        `run.text: level is "${level}"; expected ${Object.keys(LEVELS).join(", ")}`,
+      );
+    }
     const request = create(PublishLogsRequestSchema, {
       rows: [{
         timeUnixNs: unixNs(),
@@ -502,6 +510,7 @@ export class Run implements AsyncDisposable {
     const patienceMs = isToldOf ? Math.max(0, deadlineMs - performance.now()) : 0;
     await Promise.all([this.#courier.stop(), this.#adopter.stop(patienceMs)]);
     process.off("exit", this.#atExit);
+    globalThis.removeEventListener?.("unload", this.#atExit);
     if (isToldOf) await this.#courier.spool?.remove();
     else await this.#leaveToNext(end);
     return { ...this.stats, connected, awayBecause };
@@ -550,6 +559,8 @@ export class Run implements AsyncDisposable {
 
   /** The process ends without {@link finish}. */
   #spoolNow(): void {
+    if (this.#hasExited) return;
+    this.#hasExited = true;
     this.#giveHeld(Infinity);
     this.#outbox.cut();
     const batches = this.#outbox.unspooled();

@@ -22,14 +22,16 @@ function assertWhole(box: TestBox, runId: string, rows = ROWS): void {
   assert(samples.every(({ step, value, series }) => step === value && series === "burst/value"));
 }
 
-/** Whether something stands in the spool. */
+/** Where rows stand: `rows` of the TypeScript client, `00000000.seg` and so on of Python's. */
+const ROWS_FILE = /^rows$|\.seg$/;
+
+/** Whether rows stand in the spool. */
 function hasSpooled(box: TestBox): boolean {
   try {
-    const folders = [...Deno.readDirSync(spoolDir(box))].filter(({ isDirectory }) => isDirectory);
-    return folders.some(({ name }) =>
-      [...Deno.readDirSync(`${spoolDir(box)}/${name}`)].some((entry) =>
-        entry.isFile && entry.name.startsWith("rows") &&
-        Deno.statSync(`${spoolDir(box)}/${name}/${entry.name}`).size > 0
+    return [...Deno.readDirSync(spoolDir(box))].some(({ name: folder, isDirectory }) =>
+      isDirectory &&
+      [...Deno.readDirSync(`${spoolDir(box)}/${folder}`)].some(({ name }) =>
+        ROWS_FILE.test(name) && Deno.statSync(`${spoolDir(box)}/${folder}/${name}`).size > 0
       )
     );
   } catch {
