@@ -38,14 +38,17 @@ async function runScript(box: TestBox, args: string[]) {
   return { code, stdout: decode(stdout).trim(), stderr: decode(stderr) };
 }
 
-/** The one run of the box's server whose name begins like this. */
+/** The run that the script's writer names, once it has one. */
 async function runIdOf(box: TestBox, prefix: string): Promise<string> {
-  const folder = `${box.folder}/runs`;
-  return await waitFor(
-    "the writer's folder",
-    () =>
-      [...Deno.readDirSync(folder)].map(({ name }) => name).find((name) => name.startsWith(prefix)),
-  );
+  return await waitFor("the writer's folder", async () => {
+    try {
+      const found = await Array.fromAsync(Deno.readDir(`${box.folder}/runs`));
+      return found.map(({ name }) => name).find((name) => name.startsWith(prefix));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw error;
+    }
+  });
 }
 
 const script = `${ROOT}tests/python/cleanrl_like.py`;
