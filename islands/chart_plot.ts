@@ -1,7 +1,6 @@
 /** One uPlot: how a chart looks and what a person does to it. It knows nothing of where its points come from. */
 
 import uPlot from "uplot";
-import { formatNumber } from "./format.ts";
 import type { PlotColumns, XAxis } from "./plot_columns.ts";
 
 export interface ChartPlotOptions {
@@ -190,7 +189,7 @@ function formatShort(value: number): string {
   if (size >= 1e4 || size < 1e-3) {
     return value.toExponential(1).replace(".0e", "e").replace("+", "");
   }
-  return formatNumber(Number(value.toPrecision(3)));
+  return String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
 /** 1,500 as "1.5k": many of them stand side by side. */

@@ -49,6 +49,9 @@ export function HelpSheet({ model }: { model: RunModel }) {
           ))}
         </dl>
         <p class="muted small">
+          A drag over a chart shows that part in all charts, a double click all of it again.
+        </p>
+        <p class="muted small">
           Latency is measured on every frame, from the worker's stamp to the end of the drawing
           calls. In this page's address, <code>?lane=h264</code>, <code>?transport=websocket</code>
           {" "}

@@ -8,7 +8,7 @@ export type LogLine = StoredLogsPage["logs"][number];
 
 const TAIL_FIRST = 200;
 /** Lines that a page holds. */
-export const LINES_MAX = 5_000;
+const LINES_MAX = 5_000;
 const RETRY_MS = 3_000;
 /** New lines are asked for at most so often. */
 const PAUSE_MS = 250;

@@ -1,6 +1,6 @@
 /** What is stored of the run on this page, kept up to date by the commits that the session tells. */
 
-import { computed, effect, signal, untracked } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 import type { Commits, StoredRowCounts, StoredRunDetails } from "../proto/wire.ts";
 import { decodeF64 } from "../proto/wire.ts";
 import { ChartsModel } from "./charts_model.ts";
@@ -25,11 +25,8 @@ export class RunData {
   readonly #episodes: Episodes;
   /** null: nothing is stored, or it is not known yet. */
   readonly details = signal<StoredRunDetails | null>(null);
-  /** The server has told whether anything is stored. */
-  readonly known = signal(false);
   readonly error = signal<string | null>(null);
   readonly tab = signal<DataTab>("charts");
-  readonly rows = computed(() => this.details.value?.rows ?? null);
   #timer: ReturnType<typeof setTimeout> | undefined;
   #refreshing = false;
   #refreshAgain = false;
@@ -99,7 +96,6 @@ export class RunData {
     try {
       const details = await fetchStoredRun(this.run);
       this.details.value = details;
-      this.known.value = true;
       this.error.value = null;
       if (details !== null) this.#takeSeries(details);
     } catch (error) {

@@ -149,7 +149,9 @@ function Lists({ runs, stored, lastValues, stale }: ListsProps) {
           onTag={(tag) => stored.setTag(tag)}
         />
       )}
-      {nothing && loading && <p class="muted" role="status">Loading…</p>}
+      {stored.runs.value === null && loading && (
+        <p class="muted" role="status">Loading stored runs…</p>
+      )}
       {nothing && !loading && filtered && (
         <p class="muted" data-state="none-found">No run matches.</p>
       )}
