@@ -6,9 +6,10 @@ import { Serve } from "../harness/serve.ts";
 import { waitFor } from "../harness/wait.ts";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { integrityComplaints, storedSteps } from "./kills.ts";
-import { complaints, Load } from "./load.ts";
+import { complaints, Load, publisherCommand } from "./load.ts";
 
 const CLIENTS = 2;
+const ROWS_PER_SECOND = 20_000;
 /** A message of 64 rows has about 2,200 bytes: a connection lives for some ten of them. */
 const BYTES_BEFORE_CUT_MAX = 40_000;
 
@@ -33,7 +34,11 @@ export async function tortureByDisconnects(
   const target = `127.0.0.1:${proxy.port}`;
   const loads = Array.from(
     { length: CLIENTS },
-    (_, index) => new Load({ box, runId: box.runId(`cuts-${index}`), target, token }),
+    (_, index) => {
+      const runId = box.runId(`cuts-${index}`);
+      const command = publisherCommand({ runId, target, token, rowsPerSecond: ROWS_PER_SECOND });
+      return new Load({ box, runId, command });
+    },
   );
   for (const load of loads) load.start();
   for (let cuts = 0; cuts < options.cuts;) {
@@ -54,7 +59,7 @@ export async function tortureByDisconnects(
   for (const load of loads) {
     const ledgers = load.ledgers();
     const steps = storedSteps(reader, load.runId);
-    report.rowsAcknowledged += Number(ledgers.reduce((sum, { committed }) => sum + committed, 0n));
+    report.rowsAcknowledged += Number(load.safe);
     report.rowsStored += steps.length;
     report.complaints.push(...complaints(ledgers, steps).map((text) => `${load.runId}: ${text}`));
   }

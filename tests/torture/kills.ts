@@ -5,15 +5,18 @@ import { Serve } from "../harness/serve.ts";
 import type { TestBox } from "../harness/box.ts";
 import { randomOf } from "../harness/random.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
-import { complaints, Load } from "./load.ts";
+import { complaints, Load, publisherCommand, pythonCommand } from "./load.ts";
 import { databasePath, openReader } from "../../core/storage/open.ts";
 import type { StoreReader } from "../../core/storage/store.ts";
 
 export const VICTIMS = ["ingest", "serve", "client"] as const;
 type Victim = typeof VICTIMS[number];
 
-const CLIENTS = 2;
+const PUBLISHERS = 2;
 const ROWS_PER_SECOND = 5_000;
+const PYTHON_STEPS_PER_SECOND = 1_000;
+/** What the last life of the Python worker logs. Its sender also sends what the lives before it left on disk. */
+const LAST_STEPS = 10;
 const BETWEEN_KILLS_MS_MAX = 400;
 /** So often the next kill comes before the one before is healed. */
 const UNHEALED_SHARE = 0.3;
@@ -46,9 +49,13 @@ export function ingestPid(servePid: number): number | null {
   return null;
 }
 
+function spoolDir(box: TestBox): string {
+  return `${box.folder}/spool`;
+}
+
 export async function tortureByKills(
   box: TestBox,
-  options: { kills: number; seed: number; progress: (line: string) => void },
+  options: { kills: number; seed: number; python: string; progress: (line: string) => void },
 ): Promise<TortureReport> {
   const random = randomOf(options.seed);
   const report: TortureReport = {
@@ -60,13 +67,22 @@ export async function tortureByKills(
   };
   let serve = await Serve.start(box);
   const target = `unix:${box.dataDir}/ingest.sock`;
-  const loads = Array.from(
-    { length: CLIENTS },
-    (_, index) =>
-      new Load({ box, runId: box.runId(`kills-${index}`), target, rowsPerSecond: ROWS_PER_SECOND }),
-  );
-  const acknowledged = () =>
-    loads.flatMap((load) => load.ledgers()).reduce((sum, { committed }) => sum + committed, 0n);
+  const publishers = Array.from({ length: PUBLISHERS }, (_, index) => {
+    const runId = box.runId(`kills-${index}`);
+    const command = publisherCommand({ runId, target, rowsPerSecond: ROWS_PER_SECOND });
+    return new Load({ box, runId, command });
+  });
+  const pythonRunId = box.runId("kills-python");
+  const { python } = options;
+  const worker = { python, runId: pythonRunId, stepsPerSecond: PYTHON_STEPS_PER_SECOND };
+  const pythonLoad = new Load({
+    box,
+    runId: pythonRunId,
+    command: pythonCommand(worker),
+    environment: { TELEBRIDGE_DATA_DIR: box.dataDir, TELEBRIDGE_SPOOL_DIR: spoolDir(box) },
+  });
+  const loads = [...publishers, pythonLoad];
+  const acknowledged = () => publishers.reduce((sum, { safe }) => sum + safe, 0n);
   for (const load of loads) load.start();
   await waitFor("the first acknowledgement", () => acknowledged() > 0n);
 
@@ -107,6 +123,13 @@ export async function tortureByKills(
     if (victim !== "client") report.recoveriesMs.push(performance.now() - killedAtMs);
   }
   for (const load of loads) await load.kill();
+  options.progress("Python workers that leave in good order, until nothing waits on disk");
+  await waitFor("spools to be sent", async () => {
+    pythonLoad.start(pythonCommand({ ...worker, last: LAST_STEPS }));
+    const code = await pythonLoad.ended();
+    if (code !== 0) throw new Error(`the last Python worker ended with ${code}`);
+    return spooledStreams(box).length === 0;
+  }, () => spooledStreams(box));
   await serve.stop();
 
   report.rowsAcknowledged = Number(acknowledged());
@@ -120,6 +143,16 @@ export async function tortureByKills(
   }
   report.complaints.push(...integrityComplaints(box));
   return report;
+}
+
+/** Streams of dead Python workers whose rows still wait on disk. */
+function spooledStreams(box: TestBox): string[] {
+  try {
+    return [...Deno.readDirSync(spoolDir(box))].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 /** What SQLite itself finds wrong with the database. */

@@ -1,63 +1,80 @@
-/** Publishers under torture, and what they know to be stored. */
+/** Clients under torture, and what they know to be stored. */
 
 import { ROOT, type TestBox } from "../harness/box.ts";
 
-/** Far more than one publisher's life can bring: the step numbers of two never meet. */
+/** Far more than one client's life can bring: the step numbers of two never meet. */
 const STEPS_A_LIFE = 1_000_000_000n;
-const LEDGER_BYTES = 16;
+const LEDGER_BYTES = 8;
 
-/** One life of one publisher. */
+/** One life of one client. */
 export interface Ledger {
   /** Its rows' steps are base + 1, base + 2, … */
   base: bigint;
-  /** Acknowledged as committed. */
-  committed: bigint;
-  /** Acknowledged as synced. */
-  synced: bigint;
+  /** How many of them must be stored, as it had written down itself. */
+  safe: bigint;
 }
 
 export interface LoadOptions {
   box: TestBox;
   runId: string;
-  /** gRPC address. */
-  target: string;
-  token?: string;
-  rowsPerSecond?: number;
-  synced?: boolean;
+  /** The client's command; its ledger is a u64, little-endian. */
+  command: (life: { base: bigint; ledgerPath: string }) => string[];
+  environment?: Record<string, string>;
 }
 
-/** A publisher that is started again whenever it was killed; each life is a new client with a stream of its own. */
+/** The publisher of publisher.ts, which counts what was acknowledged as committed. */
+export function publisherCommand(
+  options: { runId: string; target: string; token?: string; rowsPerSecond: number },
+): LoadOptions["command"] {
+  const { runId, target, token, rowsPerSecond } = options;
+  return ({ base, ledgerPath }) => [
+    ...[Deno.execPath(), "run", "--allow-all", "--quiet", "--cached-only"],
+    ...[`${ROOT}tests/torture/publisher.ts`, "--target", target, "--run", runId],
+    ...["--ledger", ledgerPath, "--base", `${base}`, "--rows-per-second", `${rowsPerSecond}`],
+    ...(token === undefined ? [] : ["--token", token]),
+  ];
+}
+
+/** A worker with the Python client, which counts what was logged, acknowledged or not. `last`: it ends after so many. */
+export function pythonCommand(
+  options: { python: string; runId: string; stepsPerSecond: number; last?: number },
+): LoadOptions["command"] {
+  const { python, runId, stepsPerSecond, last } = options;
+  return ({ base, ledgerPath }) => [
+    ...[python, "-P", `${ROOT}tests/torture/python_worker.py`, runId, ledgerPath],
+    ...[`${base}`, `${stepsPerSecond}`, ...(last === undefined ? [] : [`${last}`])],
+  ];
+}
+
+/** A client that is started again whenever it was killed; each life is a new client with a stream of its own. */
 export class Load {
   readonly #options: LoadOptions;
   #child: Deno.ChildProcess | null = null;
   #lives = 0;
-
-  get runId(): string {
-    return this.#options.runId;
-  }
 
   constructor(options: LoadOptions) {
     this.#options = options;
     options.box.onEnd(() => this.kill());
   }
 
-  #ledgerPath(life: number): string {
-    return `${this.#options.box.folder}/${this.#options.runId}.${life}.ledger`;
+  get runId(): string {
+    return this.#options.runId;
   }
 
-  start(): void {
-    const { target, runId, token, rowsPerSecond = 20_000, synced = false } = this.#options;
+  #ledgerPath(life: number): string {
+    return `${this.#options.box.folder}/${this.runId}.${life}.ledger`;
+  }
+
+  start(command = this.#options.command): void {
+    const { box, environment } = this.#options;
     const life = this.#lives++;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--allow-all", "--quiet", "--cached-only", `${ROOT}tests/torture/publisher.ts`],
-        ...["--target", target, "--run", runId, "--ledger", this.#ledgerPath(life)],
-        ...["--base", String(BigInt(life) * STEPS_A_LIFE)],
-        ...["--rows-per-second", String(rowsPerSecond)],
-        ...(token === undefined ? [] : ["--token", token]),
-        ...(synced ? ["--synced"] : []),
-      ],
-      env: this.#options.box.environment,
+    const [program, ...args] = command({
+      base: BigInt(life) * STEPS_A_LIFE,
+      ledgerPath: this.#ledgerPath(life),
+    });
+    this.#child = new Deno.Command(program!, {
+      args,
+      env: { ...box.environment, ...environment },
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -66,18 +83,22 @@ export class Load {
 
   /** As the kernel's out-of-memory killer does it. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    this.#child = null;
-    if (child === null) return;
     try {
-      child.kill("SIGKILL");
+      this.#child?.kill("SIGKILL");
     } catch {
       // It has ended already.
     }
-    await child.status;
+    await this.ended();
   }
 
-  /** Of every life so far; zeros for one that was never acknowledged anything. */
+  /** Waits until it has ended by itself. Returns its exit code. */
+  async ended(): Promise<number> {
+    const child = this.#child;
+    this.#child = null;
+    return child === null ? 0 : (await child.status).code;
+  }
+
+  /** Of every life so far. */
   ledgers(): Ledger[] {
     return Array.from({ length: this.#lives }, (_, life) => {
       const entry = new DataView(new ArrayBuffer(LEDGER_BYTES));
@@ -86,29 +107,25 @@ export class Load {
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
-      return {
-        base: BigInt(life) * STEPS_A_LIFE,
-        committed: entry.getBigUint64(0, true),
-        synced: entry.getBigUint64(8, true),
-      };
+      return { base: BigInt(life) * STEPS_A_LIFE, safe: entry.getBigUint64(0, true) };
     });
   }
 
-  /** Rows acknowledged in this life. */
-  get committed(): bigint {
-    return this.ledgers().at(-1)?.committed ?? 0n;
+  /** Rows of all lives that must be stored. */
+  get safe(): bigint {
+    return this.ledgers().reduce((sum, { safe }) => sum + safe, 0n);
   }
 }
 
 /**
- * Compares what is stored with what was acknowledged: of each life the steps base + 1 to base + n for some n that is at
- * least what was acknowledged, each once. Returns the complaints.
+ * Compares what is stored with what must be: of each life the steps base + 1 to base + n for some n that is at least
+ * what was written down, each once. Returns the complaints.
  */
 export function complaints(ledgers: readonly Ledger[], steps: BigUint64Array): string[] {
   const found: string[] = [];
   const sorted = steps.toSorted();
   let index = 0;
-  for (const { base, committed } of ledgers) {
+  for (const { base, safe } of ledgers) {
     let count = 0n;
     while (index < sorted.length && sorted[index]! <= base + STEPS_A_LIFE) {
       if (sorted[index] !== base + count + 1n) {
@@ -118,9 +135,7 @@ export function complaints(ledgers: readonly Ledger[], steps: BigUint64Array): s
       count++;
       index++;
     }
-    if (count < committed) {
-      found.push(`of life ${base}: ${committed} acknowledged, ${count} stored`);
-    }
+    if (count < safe) found.push(`of life ${base}: ${safe} must be stored, ${count} are`);
   }
   if (index < sorted.length) found.push(`step ${sorted[index]} is nobody's`);
   return found;

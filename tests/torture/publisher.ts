@@ -1,11 +1,10 @@
 /**
- * A client that publishes steps as fast as it may and writes down what was acknowledged, in a process of its own: to be
- * killed, cut off and watched.
+ * A client that publishes steps and writes down what was acknowledged, in a process of its own: to be killed and cut off.
  *
- *     publisher.ts --target ADDRESS --run ID --ledger FILE --base N [--token T] [--rows-per-second N] [--synced]
+ *     publisher.ts --target ADDRESS --run ID --ledger FILE --base N [--token T] [--rows-per-second N]
  *
- * The step numbers are base + 1, base + 2, … and so equal base + sequence. The ledger is 16 bytes: the committed and the
- * synced sequence, u64 little-endian each, as last acknowledged; what stands there survives the process.
+ * The step numbers are base + 1, base + 2, … and so equal base + sequence. The ledger is the committed sequence as last
+ * acknowledged, u64 little-endian; what stands there survives the process.
  */
 
 import { parseArgs } from "node:util";
@@ -16,13 +15,12 @@ import { sleep } from "../harness/wait.ts";
 
 const ROWS_A_MESSAGE = 64;
 const RETRY_MS = 20;
-const LEDGER_BYTES = 16;
+const LEDGER_BYTES = 8;
 const STREAM_ID_BYTES = 16;
 
 function writeLedger(ledger: Deno.FsFile, ack: PublishAck): void {
   const entry = new DataView(new ArrayBuffer(LEDGER_BYTES));
   entry.setBigUint64(0, ack.committedSequence, true);
-  entry.setBigUint64(8, ack.syncedSequence, true);
   ledger.seekSync(0, Deno.SeekMode.Start);
   ledger.writeSync(new Uint8Array(entry.buffer));
 }
@@ -36,7 +34,6 @@ if (import.meta.main) {
       base: { type: "string", default: "0" },
       token: { type: "string" },
       "rows-per-second": { type: "string", default: "20000" },
-      synced: { type: "boolean", default: false },
     },
   });
   const ledger = Deno.openSync(values.ledger!, { create: true, write: true });
@@ -48,7 +45,6 @@ if (import.meta.main) {
       runId: values.run!,
       streamId,
       token: values.token ?? null,
-      synced: values.synced,
       base: BigInt(values.base),
       onAck: (ack) => writeLedger(ledger, ack),
     });

@@ -6,6 +6,7 @@
 
 import { parseArgs } from "node:util";
 import { TestBox } from "../harness/box.ts";
+import { installedPython } from "../harness/python.ts";
 import { tortureByDisconnects } from "./disconnects.ts";
 import { tortureByKills } from "./kills.ts";
 
@@ -21,7 +22,12 @@ if (import.meta.main) {
   const progress = (line: string) => console.error(`  ${line}`);
   console.error(`seed ${seed}`);
   await using killsBox = await TestBox.create();
-  const kills = await tortureByKills(killsBox, { kills: Number(values.kills), seed, progress });
+  const kills = await tortureByKills(killsBox, {
+    kills: Number(values.kills),
+    seed,
+    python: installedPython(),
+    progress,
+  });
   await using cutsBox = await TestBox.create();
   const cuts = await tortureByDisconnects(cutsBox, { cuts: Number(values.cuts), seed, progress });
 

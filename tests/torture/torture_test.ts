@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { TestBox } from "../harness/box.ts";
+import { installedPython } from "../harness/python.ts";
 import { tortureByDisconnects } from "./disconnects.ts";
 import { tortureByKills } from "./kills.ts";
 import { complaints } from "./load.ts";
@@ -9,11 +10,16 @@ import { complaints } from "./load.ts";
 const KILLS = 20;
 const CUTS = 50;
 
-Deno.test("torture: rows acknowledged as committed are stored once and once only, whoever is killed when", async () => {
+Deno.test("torture: rows acknowledged, or logged by Python, are stored once and once only, whoever is killed when", async () => {
   await using box = await TestBox.create();
   const seed = Math.floor(Math.random() * 2 ** 32);
   console.log(`seed ${seed}`);
-  const report = await tortureByKills(box, { kills: KILLS, seed, progress: console.log });
+  const report = await tortureByKills(box, {
+    kills: KILLS,
+    seed,
+    python: installedPython(),
+    progress: console.log,
+  });
   console.log(JSON.stringify(report));
   assert.deepEqual(report.complaints, []);
   assert(report.rowsAcknowledged > 0 && report.rowsStored >= report.rowsAcknowledged);
@@ -31,8 +37,8 @@ Deno.test("torture: each row is stored once when connections are cut in the midd
 
 Deno.test("torture: the judge sees a lost row, a row stored twice, and a stranger's", () => {
   const ledgers = [
-    { base: 0n, committed: 3n, synced: 0n },
-    { base: 1_000_000_000n, committed: 1n, synced: 0n },
+    { base: 0n, safe: 3n },
+    { base: 1_000_000_000n, safe: 1n },
   ];
   const judge = (...steps: bigint[]) => complaints(ledgers, BigUint64Array.from(steps)).length;
   assert.equal(judge(1n, 2n, 3n, 1_000_000_001n), 0);
