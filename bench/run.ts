@@ -11,6 +11,7 @@ import { heapBench } from "./heap.ts";
 import { idleBench } from "./idle.ts";
 import { nativeBench } from "./native.ts";
 import { pixelsBench } from "./pixels.ts";
+import { replayBench } from "./replay.ts";
 import { type Bench, machine, markdownTable, type Row } from "./report.ts";
 import { runLogBench } from "./run_log.ts";
 import { videoLoadBench } from "./video_load.ts";
@@ -30,6 +31,7 @@ export const benches: readonly Bench[] = [
   videoLoadBench,
   durablePathBench,
   runLogBench,
+  replayBench,
 ];
 
 const HELP = `deno task bench [NAME...] [--smoke] [--json]

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { messageOf, UserError } from "../core/errors.ts";
+import { StoreUnavailable } from "../core/storage/store.ts";
 import { VERSION } from "../core/version.ts";
 import { ingestCommand } from "./ingest_command.ts";
 import { replayCommand } from "./replay_command.ts";
@@ -45,7 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has printed its own complaints and the help by now.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError || error instanceof StoreUnavailable)) throw error;
     console.error(`telebridge: ${messageOf(error)}`);
     return 1;
   }

@@ -1,8 +1,9 @@
 /** How connections to the database are opened: one that writes, any number that read. */
 
 import { DatabaseSync } from "node:sqlite";
-import { checkVersion, migrate } from "./migrations.ts";
+import { checkVersion, migrate, MIGRATIONS } from "./migrations.ts";
 import { storeError } from "./sqlite_errors.ts";
+import { StoreUnavailable } from "./store.ts";
 
 /** How long a commit waits for somebody else's write lock, such as a person's shell. */
 const LOCK_WAIT_MS = 1_000;
@@ -64,6 +65,13 @@ export function connectWriter(path: string): DatabaseSync {
 export function connectReader(path: string): DatabaseSync {
   return open(path, true, (db) => {
     db.exec(DISTRUST + READER);
-    checkVersion(db, path);
+    const version = checkVersion(db, path);
+    if (version < MIGRATIONS.length) {
+      throw new StoreUnavailable(
+        "locked",
+        `${path} is of an older telebridge, its schema of version ${version} and not ` +
+          `${MIGRATIONS.length}: telebridge serve brings it up to date`,
+      );
+    }
   });
 }

@@ -19,10 +19,10 @@ export function openStore(path: string): StoreWriter {
   return new SqliteStore(path);
 }
 
-/** Null where there is no database yet. */
+/** Null where there is no database yet, or its writer has only begun to make it. */
 export function openReader(path: string): StoreReader | null {
   try {
-    Deno.statSync(path);
+    if (Deno.statSync(path).size === 0) return null;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { History, HistoryBusy } from "../../core/durable/history.ts";
 import { UserError } from "../../core/errors.ts";
 import { databasePath, openStore } from "../../core/storage/open.ts";
 import { StoreUnavailable } from "../../core/storage/store.ts";
+import { MIGRATIONS } from "../../core/storage/migrations.ts";
 import { TestBox } from "../harness/box.ts";
 import { StoredRun } from "../harness/stored_runs.ts";
 
@@ -87,4 +89,19 @@ Deno.test("history: so many calls wait and no more, and a stop leaves none", asy
   history.stop();
   assert((await ended).every(({ status }) => status === "rejected"));
   await assert.rejects(history.call("run", "tale"), HistoryBusy);
+});
+
+Deno.test("history: a database of an older telebridge waits for its writer", async () => {
+  await using box = await TestBox.create();
+  openStore(databasePath(box.dataDir))[Symbol.dispose]();
+  using db = new DatabaseSync(databasePath(box.dataDir));
+  db.exec("PRAGMA user_version = 0");
+  const history = new History({ dataDir: box.dataDir });
+  try {
+    await assert.rejects(history.call("runs"), /StoreUnavailable: .* serve brings it up to date/);
+    db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    assert.deepEqual((await history.call("runs")).rows, []);
+  } finally {
+    history.stop();
+  }
 });
