@@ -111,7 +111,7 @@ Deno.test("runs: a list for people, and all about one", async () => {
   assert.match(header!, /^RUN +STATE +STARTED +TOOK +STEPS +EPISODES +SAMPLES +TAGS$/);
   assert.match(
     first!,
-    /^cartpole  finished  2026-11-21T10:40:01\.000Z +1 min 29 s +30 +0 +1  cart/,
+    /^cartpole +finished +2026-11-21T10:40:01\.000Z +1 min 29 s +30 +0 +1 +cart/,
   );
   assert.equal(first!.indexOf("finished"), second!.indexOf("finished"), "in columns");
   const shown = await telebridge(box, "runs", "show", "ant");
@@ -129,7 +129,7 @@ Deno.test("runs: on a terminal times are relative, and deleting asks first", asy
   const command = `${Deno.execPath()} run --allow-all --quiet main.ts runs`;
   const onTerminal = (args: string, answer: string) =>
     shell(box, `echo ${answer} | script --quiet --return --command '${command} ${args}' /dev/null`);
-  assert.match((await onTerminal("", "")).stdout, /cartpole  finished  (\d+ \w+ ago|just now)/);
+  assert.match((await onTerminal("", "")).stdout, /cartpole +finished +(\d+ \w+ ago|just now)/);
   const kept = await onTerminal("delete ant cartpole", "n");
   assert.match(kept.stdout, /Delete 2 runs \(ant, cartpole\) with 67 rows for good\? \[y\/N\]/);
   assert.equal(kept.code, 1);
