@@ -8,8 +8,6 @@ import type { PictureSink } from "./run_records.ts";
 
 /** A ring's slots: enough that a reader is not lapped, few enough for large pictures. */
 const CAPACITY = 8;
-/** docs/ring.md: u64 in the header. */
-const EPOCH_OFFSET = 40;
 
 export class RunPictures implements PictureSink, Disposable {
   readonly #run: Run;
@@ -59,7 +57,7 @@ export class RunPictures implements PictureSink, Disposable {
     try {
       this.#ring = this.#library.openProducer(this.#run.id, payloadBytes, CAPACITY);
       this.#ringBytes = payloadBytes;
-      this.#run.announceRing(identityOf(this.#run.id));
+      this.#run.announceRing(identityOf(this.#run.id, this.#library));
     } catch (error) {
       this.#ringFailed = true;
       this.#warn(`no shared memory for pictures: ${messageOf(error)}; they go by gRPC`);
@@ -73,14 +71,9 @@ export class RunPictures implements PictureSink, Disposable {
   }
 }
 
-function identityOf(runId: string) {
-  using segment = Deno.openSync(`/dev/shm/mosaic.run.${runId}.fastlane`);
-  const { dev, ino } = segment.statSync();
-  const header = new Uint8Array(EPOCH_OFFSET + 8);
-  segment.readSync(header);
-  return {
-    device: BigInt(dev),
-    inode: BigInt(ino ?? 0),
-    epochNs: new DataView(header.buffer).getBigUint64(EPOCH_OFFSET, true),
-  };
+/** The header is read by the library: to open and close the file here would free the owner's lock on it. */
+function identityOf(runId: string, library: Library) {
+  const { dev, ino } = Deno.lstatSync(`/dev/shm/mosaic.run.${runId}.fastlane`);
+  using reader = library.openReader(runId);
+  return { device: BigInt(dev), inode: BigInt(ino ?? 0), epochNs: reader.epochNs };
 }

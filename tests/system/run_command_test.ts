@@ -115,7 +115,7 @@ Deno.test("run: pictures are in shared memory, with the numbers of the steps", a
   const file = `${box.folder}/lines`;
   const step = '{"type": "step", "step": 41, "reward": 2.5}';
   await Deno.writeTextFile(file, `${step}\n${frame(picture, 16)}\n${frame(larger, 32)}\n`);
-  const child = start(box, runId, ["sh", "-c", `cat ${file}; sleep 60`]);
+  const child = start(box, runId, ["sh", "-c", `cat ${file}; exec sleep 60`]);
   box.onEnd(() => ended(child).then(() => {}));
   box.enter();
   using library = openLibrary();
