@@ -3,9 +3,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import { UserError } from "../errors.ts";
 import { rows } from "./migrations/0001_rows.ts";
+import { views } from "./migrations/0002_views.ts";
 
 /** SQL that leads from version n to n + 1, n being the index. */
-export const MIGRATIONS: readonly string[] = [rows];
+export const MIGRATIONS: readonly string[] = [rows, views];
 
 /** In the file's header, where `file` finds it: "TBDG". */
 export const APPLICATION_ID = 0x5442_4447;
