@@ -12,6 +12,7 @@ import { idleBench } from "./idle.ts";
 import { nativeBench } from "./native.ts";
 import { pixelsBench } from "./pixels.ts";
 import { replayBench } from "./replay.ts";
+import { pythonClientsBench } from "./python_clients.ts";
 import { type Bench, machine, markdownTable, type Row } from "./report.ts";
 import { runLogBench } from "./run_log.ts";
 import { videoLoadBench } from "./video_load.ts";
@@ -30,6 +31,7 @@ export const benches: readonly Bench[] = [
   videoPixelsBench,
   videoLoadBench,
   durablePathBench,
+  pythonClientsBench,
   runLogBench,
   replayBench,
 ];
