@@ -27,6 +27,8 @@ const ROWS_AT_ONCE = 512;
 const LARGE_ROWS_AT_ONCE = 8;
 /** Rows that are due so soon are written together. */
 const WAIT_MS_MIN = 4;
+/** A timer holds 2^31 ms and no more. */
+const SLEEP_MS_MAX = 3_600_000;
 const NS_PER_MS = 1_000_000n;
 const INTERRUPTED_EXIT_CODE = 130;
 /** Time to write the rows that are being written; whoever reads may have stopped to. */
@@ -215,7 +217,8 @@ class Player {
       const waitMs = this.#pace.waitMs(timesUnixNs[from]!);
       if (waitMs > WAIT_MS_MIN) {
         await this.#flush();
-        await sleep(waitMs);
+        await sleep(Math.min(waitMs, SLEEP_MS_MAX));
+        continue;
       }
       const limit = Math.min(slice.to, from + rowsAtOnce);
       let to = from + 1;

@@ -58,6 +58,8 @@ export interface RunMetrics {
 export interface MetricsSources {
   runsCount(phase: "live" | "ended"): number;
   staleRemoved(): number;
+  /** Reads of the history that were refused, since too many waited. */
+  historyRefused(): number;
   viewersByRun(): Iterable<[run: string, viewers: number]>;
   readCountersByRun(): Iterable<[run: string, counters: ReadCounters]>;
   sessionsCount(kind: TransportKind): number;
@@ -198,6 +200,12 @@ export class Metrics {
     this.#counter("stale_segments_removed", "Segments of dead workers removed.", [], (counter) => {
       counter.inc(sources.staleRemoved());
     });
+    this.#counter(
+      "history_reads_refused",
+      "Reads of stored runs refused, since too many waited.",
+      [],
+      (counter) => counter.inc(sources.historyRefused()),
+    );
     this.#gauge("uptime_seconds", "Time since the start.", [], (gauge) => {
       gauge.set(sources.uptimeSeconds());
     });

@@ -124,7 +124,7 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
   const parts = assemble(options, durable);
   const history = new History({ dataDir: options.dataDir });
   const { metrics, sessions } = parts;
-  observe(parts, startedAtMs);
+  observe(parts, history, startedAtMs);
 
   let quic: QuicListener | null = null;
   const app: App = {
@@ -248,12 +248,13 @@ function assemble(options: ServeOptions, durable: DurableLane): Parts {
 }
 
 /** Lets the metrics ask the parts. */
-function observe(parts: Parts, startedAtMs: number): void {
+function observe(parts: Parts, history: History, startedAtMs: number): void {
   const { metrics, registry, channels, sessions } = parts;
   metrics.observe({
     runsCount: (phase) =>
       registry.list().filter((run) => (run.reader === null) === (phase === "ended")).length,
     staleRemoved: () => registry.staleRemoved,
+    historyRefused: () => history.refused,
     readCountersByRun: () => registry.readCounters(),
     viewersByRun: () => channels.viewersByRun(),
     streams: () => channels.streams(),
