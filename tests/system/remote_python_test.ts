@@ -28,7 +28,7 @@ async function train(
   run: string,
   width: number,
   height: number,
-): Promise<Worker> {
+): Promise<{ worker: Worker; pid: number }> {
   const environment = [
     `TELEBRIDGE_URL=${serve.origin}/?token=${serve.ready.token}`,
     `TELEBRIDGE_SPOOL_DIR=${box.folder}/spool`,
@@ -36,8 +36,9 @@ async function train(
   const script = `${ROOT}tests/harness/remote_worker.py`;
   const args = [...environment, installedPython(), "-P", script, run, `${width}`, `${height}`];
   const worker = Worker.start(box, "env", args);
-  assert.match(await worker.line(), /^ready/);
-  return worker;
+  const [ready, pid] = (await worker.line()).split(" ");
+  assert.equal(ready, "ready");
+  return { worker, pid: Number(pid) };
 }
 
 function checkPixels({ header, payload }: LiveFrame): void {
@@ -57,7 +58,7 @@ Deno.test("remote python: in another container a run is seen, paused and steered
   await using box = await TestBox.create();
   const serve = await Serve.start(box, { noRuns: true });
   const run = box.runId("container");
-  const worker = await train(box, serve, run, 64, 48);
+  const { worker, pid } = await train(box, serve, run, 64, 48);
   const client = await LiveClient.open(box, serve);
   client.subscribe(1, run);
   await client.framesCount(20);
@@ -82,6 +83,12 @@ Deno.test("remote python: in another container a run is seen, paused and steered
   let line = await worker.line();
   while (!line.startsWith("Pointer")) line = await worker.line();
   assert.match(line, /Pointer\(x=0\.25, y=0\.5, buttons=1/);
+  Deno.kill(pid, "SIGKILL");
+  const segment = `/dev/shm/mosaic.run.${run}.fastlane`;
+  await waitFor(
+    "the dead trainer's memory to be freed where no server sees it",
+    () => Deno.stat(segment).then(() => false, () => true),
+  );
 });
 
 Deno.test("remote python: large pictures come as H.264 that can be decoded from the first on", {

@@ -85,9 +85,10 @@ class _RingWatch:
         if not over and (inode is None or inode == self._inode):
             return False
         changed = reader is not None and over
-        if over:
+        if reader is not None and over:
             release()
-            reader.close()  # type: ignore[union-attr]
+            reader.remove_if_dead()  # where there is no server that does so
+            reader.close()
             self.reader, self._inode = None, (0, 0)
         if inode is None or inode == self._inode:
             return changed
@@ -385,6 +386,7 @@ class Forwarder:
                         self._wake.clear()
             finally:
                 self._release()
+                self._watch.look(self._release)
                 self._close_call()
                 self._requests.put(None)
 

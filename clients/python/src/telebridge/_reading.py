@@ -82,6 +82,7 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "tele_reader_read": [c_void_p, c_uint64, c_uint32, c_void_p, c_uint64, POINTER(c_uint64)],
     "tele_reader_begin": [c_void_p, c_uint64, c_uint32, POINTER(SlotHeader), POINTER(c_void_p)],
     "tele_reader_hud": [c_void_p, POINTER(Hud)],
+    "tele_reader_remove_stale": [c_void_p],
     "tele_reader_close": [c_void_p],
     "tele_controller_open": [c_void_p, POINTER(c_void_p)],
     "tele_controller_renew": [c_void_p],
@@ -172,6 +173,10 @@ class RingReader:
     def hud(self) -> Optional[Hud]:
         values = Hud()
         return values if self._native.tele_reader_hud(self.pointer, byref(values)) == 1 else None
+
+    def remove_if_dead(self) -> None:
+        """Unlinks the segment of a trainer that was killed."""
+        self._native.tele_reader_remove_stale(self.pointer)
 
     def close(self) -> None:
         self._native.tele_reader_close(self.pointer)
