@@ -1,16 +1,19 @@
 """Where the server is: one URL, or nothing at all on the machine that it runs on.
 
 With ``TELEBRIDGE_URL`` (and ``TELEBRIDGE_TOKEN``, or ``?token=`` in it) the server is asked for its gRPC addresses;
-without it, its unix socket stands in its data directory.
+without it, its unix socket stands in its data directory. ``TELEBRIDGE_CERTIFICATE`` names a PEM file that an https URL's
+server may show beside what the system trusts.
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import os
 import pathlib
 import ssl
+import stat
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,6 +22,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 _ASK_TIMEOUT_S = 2.0
 # A socket address holds 107 bytes of path.
 _SOCKET_PATH_BYTES_MAX = 100
+_WILDCARDS = ("0.0.0.0", "::", "[::]", "")
 
 
 class ServerAway(Exception):
@@ -86,7 +90,7 @@ def _ask(url: str) -> Address:
     if is_loopback(host):
         handlers.append(urllib.request.ProxyHandler({}))
     if parts.scheme == "https":
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+        handlers.append(urllib.request.HTTPSHandler(context=_trusted()))
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=_ASK_TIMEOUT_S) as response:
             answer: Dict[str, Any] = json.loads(response.read(1 << 20))
@@ -94,13 +98,27 @@ def _ask(url: str) -> Address:
         hint = " (is TELEBRIDGE_TOKEN the server's?)" if error.code in (401, 403) else ""
         raise ServerAway(f"{where} answers {error.code}{hint}") from None
     except (OSError, ValueError) as error:
-        raise ServerAway(f"{where}: {error}") from None
+        hint = ""
+        if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+            hint = " (TELEBRIDGE_CERTIFICATE names a PEM file to trust)"
+        raise ServerAway(f"{where}: {getattr(error, 'reason', error)}{hint}") from None
     return _choose(where, host, token, answer.get("grpc") or {})
+
+
+def _trusted() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    certificate = os.environ.get("TELEBRIDGE_CERTIFICATE")
+    if certificate:
+        try:
+            context.load_verify_locations(certificate)
+        except OSError as error:
+            raise ServerAway(f"cannot read TELEBRIDGE_CERTIFICATE {certificate}: {error}") from None
+    return context
 
 
 def _choose(where: str, host: str, token: str, grpc: Dict[str, Any]) -> Address:
     socket = grpc.get("unixSocket")
-    if socket and is_loopback(host) and _is_own_socket(socket):
+    if socket and _is_own_socket(socket):
         return _local(socket)
     metadata = (("authorization", f"Bearer {token}"),)
     if is_loopback(host):
@@ -110,22 +128,32 @@ def _choose(where: str, host: str, token: str, grpc: Dict[str, Any]) -> Address:
     remote = grpc.get("remote")
     if not remote:
         raise ServerAway(f"{where} takes no rows from other machines: it needs --grpc-host")
-    certificate = remote.get("certificatePem")
-    return Address(f"{host}:{remote['port']}", metadata, certificate.encode() if certificate else None, ())
+    # An address that stands for all of the server's is reached by the name that the URL has.
+    at_host = host if remote["host"] in _WILDCARDS else remote["host"].strip("[]")
+    target = f"[{at_host}]:{remote['port']}" if ":" in at_host else f"{at_host}:{remote['port']}"
+    options = (("grpc.ssl_target_name_override", host),)
+    return Address(target, metadata, remote["certificatePem"].encode(), options)
 
 
 def _local(path: str) -> Address:
     if len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
-        directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)  # kept, as the address names it
-        path = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
+        path = f"/proc/self/fd/{_kept_directory(os.path.dirname(path))}/{os.path.basename(path)}"
     return Address(f"unix:{path}", (), None, ())
 
 
+@functools.lru_cache(maxsize=None)
+def _kept_directory(path: str) -> int:
+    """A descriptor that stays open, since the address names it."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY)
+
+
 def _is_own_socket(path: str) -> bool:
+    """Somebody else's socket under that name would get the rows."""
     try:
-        return os.stat(path).st_uid == os.getuid()
+        found = os.lstat(path)
     except OSError:
         return False
+    return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.getuid()
 
 
 def is_loopback(host: str) -> bool:
