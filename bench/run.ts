@@ -15,6 +15,7 @@ import { replayBench } from "./replay.ts";
 import { pythonClientsBench } from "./python_clients.ts";
 import { type Bench, machine, markdownTable, type Row } from "./report.ts";
 import { runLogBench } from "./run_log.ts";
+import { storageBench } from "./storage.ts";
 import { videoLoadBench } from "./video_load.ts";
 import { videoPathBench } from "./video_path.ts";
 import { videoPeerBench } from "./video_peer.ts";
@@ -26,6 +27,7 @@ export const benches: readonly Bench[] = [
   idleBench,
   pixelsBench,
   heapBench,
+  storageBench,
   videoPeerBench,
   videoPathBench,
   videoPixelsBench,

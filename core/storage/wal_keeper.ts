@@ -31,8 +31,8 @@ export const WAL_LIMITS: WalLimits = {
   bytesMax: 2048 * MIB,
 };
 
-/** The pragma costs as much as a few rows. */
-const LOOK_EVERY_COMMITS = 16;
+/** Two pragmas cost as much as twenty rows. */
+const LOOK_EVERY_COMMITS = 64;
 
 interface WalState {
   bytes: number;
