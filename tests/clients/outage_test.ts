@@ -151,6 +151,27 @@ testEachClient("a script that ends without a server leaves its run to the next",
   assertWhole(box, runId);
 });
 
+testEachClient("a server that has lost its data gets what comes from then on", async (start) => {
+  await using box = await TestBox.create();
+  const runId = box.runId("anew");
+  const serve = await startServer(box);
+  const driver = start(box);
+  await driver.init(runId);
+  await driver.burst(0, HALF);
+  assert.equal(await driver.flush(), true);
+  await serve.stop();
+  for (const suffix of ["", "-wal", "-shm"]) {
+    await Deno.remove(`${box.dataDir}/telebridge.db${suffix}`).catch(() => {});
+  }
+  await startServer(box);
+  await driver.burst(HALF, ROWS);
+  assert.equal(await driver.flush(), true);
+  await driver.finish();
+  using stored = new Stored(box, runId);
+  const steps = stored.steps().map(({ step }) => step);
+  assert.deepEqual(steps, Array.from({ length: HALF }, (_, row) => HALF + row));
+});
+
 testEachClient("a script that forgets to finish its run loses nothing", async (start) => {
   await using box = await TestBox.create();
   const runId = box.runId("forgot");
