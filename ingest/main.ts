@@ -110,7 +110,7 @@ class Ingest {
     const ports = await servers.listen(start);
     const ingest = new Ingest({ context, servers, publish, stops });
     ingest.#ready(ports);
-    await expectRunning(context);
+    context.store.opened.then(() => expectRunning(context));
     return ingest;
   }
 

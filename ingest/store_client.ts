@@ -64,7 +64,8 @@ export class StoreClient {
   #stats: StoreStats | null = null;
   #syncedVersion = 0;
   #toSync: { version: number; resolve: () => void }[] = [];
-  #closed = Promise.withResolvers<void>();
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<void>();
   #drained: (() => void) | null = null;
 
   constructor({ databasePath, libraryPath, batchRecords, batchMs }: StoreClientOptions) {
@@ -96,6 +97,11 @@ export class StoreClient {
   /** As of the last second. */
   get stats(): StoreStats | null {
     return this.#stats;
+  }
+
+  /** Resolves when there is a database that can be read. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
   }
 
   listen(listener: StoreListener): void {
@@ -202,6 +208,8 @@ export class StoreClient {
       case "stats":
         this.#stats = message.stats;
         return;
+      case "opened":
+        return this.#opened.resolve();
       case "closed":
         this.#closed.resolve();
     }

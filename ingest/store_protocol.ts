@@ -35,6 +35,8 @@ export type GatheredResult =
   | { outcome: "refused"; reason: string; committed: bigint | null; rowsNew: number };
 
 export type FromStoreWorker =
+  /** The database is there, for readers too. Told once. */
+  | { type: "opened" }
   /** Batches come back with their buffers. `version` counts the transactions that have changed something. */
   | {
     type: "committed";

@@ -188,10 +188,11 @@ class StoreWorker {
   }
 
   #open(): StoreWriter {
+    if (this.#writer !== null) return this.#writer;
     try {
-      return this.#writer ??= new SqliteStore(this.#databasePath, {
-        libraryPath: this.#libraryPath,
-      });
+      this.#writer = new SqliteStore(this.#databasePath, { libraryPath: this.#libraryPath });
+      this.#post({ type: "opened" });
+      return this.#writer;
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
       throw new StoreUnavailable("corrupt", messageOf(error)); // not a database of ours, or too new
