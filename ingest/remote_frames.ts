@@ -110,6 +110,11 @@ export class RemoteFrames implements RemotePictures, Disposable {
     return source;
   }
 
+  /** Ends every call. */
+  failAll(error: GrpcError): void {
+    for (const source of [...this.#sources.values()]) source.endCall?.(error);
+  }
+
   /** Shared memory of all segments. */
   get bytes(): number {
     return this.#sources.values().reduce((sum, { frames }) => sum + frames.segment.bytes, 0);

@@ -47,7 +47,9 @@ export function startRemoteWorkers(context: IngestContext): RemoteWorkers {
     });
   });
   feed.on("stop", () => {
-    hub.failAll(new GrpcError(grpc.status.UNAVAILABLE, "the server is stopping"));
+    const stopping = new GrpcError(grpc.status.UNAVAILABLE, "the server is stopping");
+    frames.failAll(stopping);
+    hub.failAll(stopping);
   });
   const timer = setInterval(() => hub.onSecond(), SECOND_MS);
   context.onStop(() => {

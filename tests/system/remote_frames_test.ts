@@ -365,6 +365,11 @@ Deno.test("remote frames: JPEGs arrive as they are, and are the run's snapshot",
   const { header, payload } = client.frames.at(-1)!;
   assert.deepEqual(payload.subarray(0, header.payloadBytes), jpeg);
   assert.deepEqual(await snapshot(serve, remote.run), jpeg);
+  await serve.stop();
+  const { code, details } = await remote.control.ended();
+  assert.deepEqual([code, details], [grpc.status.UNAVAILABLE, "the server is stopping"]);
+  const left = [...Deno.readDirSync("/dev/shm")].filter(({ name }) => name.includes(remote.run));
+  assert.deepEqual(left, []);
 });
 
 async function snapshot(serve: Serve, run: string): Promise<Uint8Array<ArrayBuffer>> {
