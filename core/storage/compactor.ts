@@ -13,7 +13,7 @@ import { keyOf, lastKeyOf } from "./keys.ts";
 import { real } from "./row_decode.ts";
 
 /** Large enough that headers cost little, small enough that what is not in a block yet is read quickly. */
-export const BLOCK_ROWS = 32_768;
+export const BLOCK_ROWS = 65_536;
 /** What is left of a run that has ended is worth a block of its own from so many rows on. */
 const LAST_BLOCK_ROWS_MIN = 1_024;
 /** Read or deleted at a time: about 2 ms. */

@@ -26,7 +26,7 @@ export interface WalLimits {
 
 export const WAL_LIMITS: WalLimits = {
   checkpointBytes: 4 * MIB,
-  checkpointForcedBytes: 64 * MIB,
+  checkpointForcedBytes: 128 * MIB,
   heldBytes: 256 * MIB,
   bytesMax: 2048 * MIB,
 };
