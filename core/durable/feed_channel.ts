@@ -34,7 +34,11 @@ export class FeedChannel<Outgoing, Incoming> {
     while (true) {
       const { value, done } = await this.#read();
       if (done || value === undefined) return;
-      for (const bytes of splitter.split(value)) onMessage(deserialize(bytes));
+      for (const bytes of splitter.split(value)) {
+        // In a buffer of its own: typed arrays in a part of another come out as what stands at that buffer's beginning
+        // (Deno 2.9.4).
+        onMessage(deserialize(bytes.slice()));
+      }
     }
   }
 
