@@ -11,13 +11,16 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 
+# All of it must fit into the queue's header.
+_ARGUMENTS_MAX, _ARGUMENT_LENGTH_MAX = 50, 200
+
 
 def metadata_of_this_process() -> Dict[str, Any]:
     """Host, pid, command line, versions, and the commit of the repository that the script stands in."""
     metadata: Dict[str, Any] = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "argv": [argument[:1000] for argument in sys.argv[:100]],
+        "argv": [argument[:_ARGUMENT_LENGTH_MAX] for argument in sys.argv[:_ARGUMENTS_MAX]],
         "cwd": os.environ.get("PWD", ""),
         "python": platform.python_version(),
         "numpy": np.__version__,

@@ -92,15 +92,18 @@ class _Shared:
 
 
 class QueueWriter(_Shared):
-    """The trainer's side. Threads, signal handlers and finalizers may all write: whoever finds a write under way leaves
+    """The trainer's side. `config` is what the sender must know of the run, as JSON; ValueError when it is more than fits.
+    Threads, signal handlers and finalizers may all write: whoever finds a write under way leaves
     its record to the one that writes. A forked child must not write (see ``forked``)."""
 
     def __init__(self, config: Mapping[str, Any], capacity_bytes: int = CAPACITY_BYTES) -> None:
+        text = json.dumps(config).encode()
+        if len(text) > at.HEADER_BYTES - at.CONFIG_BYTE:
+            raise ValueError(f"the run's tags and metadata have {len(text)} bytes, more than fit")
         fd = os.memfd_create("telebridge-queue")
         size_bytes = at.HEADER_BYTES + capacity_bytes + DEFINITIONS_BYTES
         os.ftruncate(fd, size_bytes)
         super().__init__(fd, size_bytes)
-        text = json.dumps(config).encode()[: at.HEADER_BYTES - at.CONFIG_BYTE]
         self.bytes[at.CONFIG_BYTE : at.CONFIG_BYTE + len(text)] = text
         words = self.words
         words[at.WORD_CAPACITY_BYTES] = capacity_bytes
