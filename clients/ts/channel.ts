@@ -18,6 +18,8 @@ import {
   Metadata,
 } from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import type { Endpoint } from "./discovery.ts";
 
 type Method = { readonly name: string; readonly parent: { readonly typeName: string } };
@@ -32,10 +34,23 @@ function asBuffer(bytes: Packed): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function credentialsOf({ tls }: Endpoint): ChannelCredentials {
-  return tls === null
-    ? credentials.createInsecure()
-    : credentials.createSsl(Buffer.from(tls.rootsPem));
+function credentialsOf({ address, rootsPem }: Endpoint): ChannelCredentials {
+  if (rootsPem === null) return credentials.createInsecure();
+  const host = hostOf(address);
+  return credentials.createSsl(Buffer.from(rootsPem), null, null, {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+  });
+}
+
+/** Without port and brackets. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}
+
+/** A number is no server name (RFC 6066, section 3), and runtimes refuse it there: the certificate is checked for it. */
+function serverName({ address, rootsPem }: Endpoint): Record<string, string> {
+  const isNumber = rootsPem !== null && isIP(hostOf(address)) !== 0;
+  return isNumber ? { "grpc.ssl_target_name_override": "localhost" } : {};
 }
 
 export class Channel implements Disposable {
@@ -48,9 +63,7 @@ export class Channel implements Disposable {
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_retries": 0,
       ...(endpoint.address.startsWith("unix:") ? { "grpc.default_authority": "localhost" } : {}),
-      ...(endpoint.tls === null
-        ? {}
-        : { "grpc.ssl_target_name_override": endpoint.tls.serverName }),
+      ...serverName(endpoint),
     });
     if (endpoint.token !== null) this.#metadata.set("authorization", `Bearer ${endpoint.token}`);
   }

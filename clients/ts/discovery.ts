@@ -22,8 +22,8 @@ export interface Place {
 export interface Endpoint {
   /** As grpc-js takes it: `unix:PATH` or `HOST:PORT`. */
   address: string;
-  /** null: neither TLS nor a certificate. */
-  tls: { rootsPem: string; serverName: string } | null;
+  /** PEM of the certificate that the server must show; null: no TLS. */
+  rootsPem: string | null;
   token: string | null;
 }
 
@@ -81,7 +81,7 @@ export function placeKey(place: Place): string {
 export async function findEndpoint(place: Place): Promise<Endpoint> {
   if (place.url === null) {
     const socket = join(place.dataDir, "ingest.sock");
-    if (isOurSocket(socket)) return { address: `unix:${socket}`, tls: null, token: null };
+    if (isOurSocket(socket)) return { address: `unix:${socket}`, rootsPem: null, token: null };
     throw new Error(`there is no server at ${socket}`);
   }
   return chooseEndpoint(place, place.url, await askForEndpoints(place, place.url));
@@ -90,18 +90,15 @@ export async function findEndpoint(place: Place): Promise<Endpoint> {
 function chooseEndpoint(place: Place, url: URL, { grpc }: EndpointsAnswer): Endpoint {
   const { token } = place;
   if (grpc?.unixSocket && isOurSocket(grpc.unixSocket)) {
-    return { address: `unix:${grpc.unixSocket}`, tls: null, token: null };
+    return { address: `unix:${grpc.unixSocket}`, rootsPem: null, token: null };
   }
   if (isLoopback(url.hostname) && grpc?.port) {
-    return { address: `127.0.0.1:${grpc.port}`, tls: null, token };
+    return { address: `127.0.0.1:${grpc.port}`, rootsPem: null, token };
   }
   if (grpc?.remote) {
-    const { host, port, certificatePem } = grpc.remote;
-    const serverName = url.hostname.replace(/^\[|\]$/g, "");
-    // An address that stands for all of the server's is reached by the name that the URL has.
-    const isWildcard = ["0.0.0.0", "::", "[::]", ""].includes(host);
-    const address = `${isWildcard ? url.hostname : host}:${port}`;
-    return { address, tls: { rootsPem: certificatePem, serverName }, token };
+    // By the name that the URL has: the certificate is for that, and the server may have said "all addresses".
+    const { port, certificatePem } = grpc.remote;
+    return { address: `${url.hostname}:${port}`, rootsPem: certificatePem, token };
   }
   throw new RefusedError(
     `${url.origin} takes rows from its own machine only; start it with --grpc-host`,

@@ -1,8 +1,10 @@
 /** Clients find the server by its URL or by its data directory, and say once when it does not want them. */
 
 import assert from "node:assert/strict";
+import { init } from "../../clients/ts/mod.ts";
 import { TestBox } from "../harness/box.ts";
-import { testEachClient } from "./driver.ts";
+import { Serve } from "../harness/serve.ts";
+import { spoolDir, testEachClient } from "./driver.ts";
 import { startServer } from "./server.ts";
 import { Stored } from "./stored.ts";
 
@@ -61,4 +63,37 @@ testEachClient("a wrong token is one complaint, and no failure of the script's",
   const aboutToken = complaints.split("\n").filter((line) => /token/i.test(line));
   assert.equal(aboutToken.length, 1, complaints);
   assert(!complaints.includes("wrong\n") && !/Traceback|Error:/.test(complaints), complaints);
+});
+
+/** As workers on other machines see this one. */
+const address = Deno.networkInterfaces().find(({ family, name }) =>
+  family === "IPv4" && name !== "lo"
+)
+  ?.address;
+
+Deno.test({
+  name: "typescript: from another machine rows go by TLS, to the certificate that the server named",
+  ignore: address === undefined,
+  async fn() {
+    await using box = await TestBox.create();
+    const args = [
+      "--grpc-port=0",
+      `--host=${address}`,
+      "--tls=self-signed",
+      `--grpc-host=${address}`,
+    ];
+    const serve = await Serve.start(box, { args });
+    // With the socket in sight this would be the server's own machine.
+    await Deno.remove(`${box.dataDir}/ingest.sock`);
+    const runId = box.runId("remote");
+    Deno.env.set("TELEBRIDGE_CERTIFICATE", `${box.dataDir}/tls-cert.pem`);
+    const url = `https://${address}:${serve.ready.port}/?token=${serve.ready.token}`;
+    const run = init({ run: runId, url, spoolDir: spoolDir(box) });
+    Deno.env.delete("TELEBRIDGE_CERTIFICATE");
+    run.step({ step: 1 });
+    assert.equal(await run.flush(), true, run.stats.awayBecause);
+    await run.finish();
+    using stored = new Stored(box, runId);
+    assert.deepEqual(stored.steps().map(({ step }) => step), [1]);
+  },
 });
