@@ -88,8 +88,6 @@ export class Spool {
   readonly #stopHeartbeat: () => void;
   #end: number;
   #readAt = 0;
-  /** Rows written, and not read since. */
-  #rowsUnread = 0;
 
   private constructor(folder: string, about: StreamAbout, file: FileHandle, end: number) {
     this.folder = folder;
@@ -145,20 +143,13 @@ export class Spool {
     return this.#end;
   }
 
-  get rowsUnread(): number {
-    return this.#rowsUnread;
-  }
-
   get hasRoom(): boolean {
     return this.#end < SPOOL_BYTES_MAX;
   }
 
   /** Throws what the file system says; then nothing of it counts as written. */
   async append(batches: readonly Batch[]): Promise<void> {
-    for (const batch of batches) {
-      await this.#write(rowRecord(batch));
-      this.#rowsUnread += batch.count;
-    }
+    for (const batch of batches) await this.#write(rowRecord(batch));
   }
 
   /** The server's numbers of this kind are the given ones less `offset`, from `firstSequence` on. */
@@ -191,7 +182,6 @@ export class Spool {
         kinds.set(head.kind, { offset: head.count, last });
       } else {
         kinds.set(head.kind, { offset, last: head.firstSequence + head.count - 1 });
-        this.#rowsUnread += head.count;
       }
       at += HEAD_BYTES + head.bytes;
     }
@@ -231,7 +221,6 @@ export class Spool {
       return null;
     }
     this.#readAt += HEAD_BYTES + head.bytes;
-    this.#rowsUnread -= head.count;
     const { kind, firstSequence, count } = head;
     return { kind, firstSequence, count, rows, onDisk: true, queued: false };
   }
@@ -241,7 +230,6 @@ export class Spool {
     await this.#file.truncate(0);
     this.#end = 0;
     this.#readAt = 0;
-    this.#rowsUnread = 0;
   }
 
   /** Leaves it to whoever comes next. */
