@@ -81,6 +81,12 @@ def init(
     return started
 
 
+def _let_go(lane: Lane, ring: Ring) -> None:
+    """Of a run that nobody holds any more."""
+    lane.finish("FINISHED", "")
+    ring.close()
+
+
 class Run:
     """Publishes pictures and numbers of one run, and takes what viewers send back. Made by :func:`init`.
 
@@ -125,7 +131,8 @@ class Run:
             }
             self._lane = Lane(run_id, config, coalesce_hz)
             self._lane.queue.on_forked_write = self._ring.warn_of_fork
-            weakref.finalize(self, self._lane.finish, "FINISHED", "").atexit = False  # the lane has its own exit
+            # The lane outlives the run, and has its own exit.
+            weakref.finalize(self, _let_go, self._lane, self._ring).atexit = False
         self._recorder = Recorder(self._lane, self._ring, self._meter, coalesce_hz)
         self._episode = self._recorder.episode
 
