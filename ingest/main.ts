@@ -29,6 +29,7 @@ import { RunDesk } from "./runs.ts";
 import { GrpcServers } from "./server.ts";
 import { StoreClient } from "./store_client.ts";
 import { observeStore } from "./store_metrics.ts";
+import { watchWal } from "./wal_watch.ts";
 
 const INSTANCE_BYTES = 8;
 const METRICS_MS = 1_000;
@@ -99,6 +100,7 @@ class Ingest {
     };
     new FollowFeed(context);
     observeStore(context);
+    watchWal(context.store);
     const servers = new GrpcServers({
       tokens: start,
       addServices: (server) => {

@@ -28,6 +28,8 @@ export interface StoreListener {
   /** All results of one commit have been told. */
   onCommit?(commit: { rows: Partial<Record<RowKind, number>>; seconds: number }): void;
   onSynced?(version: number, seconds: number): void;
+  /** Once a second. */
+  onStats?(stats: StoreStats): void;
   /** null: it works again. */
   onFailing?(reason: string | null): void;
   /** Rows were queued, or stored. */
@@ -207,6 +209,7 @@ export class StoreClient {
         return;
       case "stats":
         this.#stats = message.stats;
+        for (const listener of this.#listeners) listener.onStats?.(message.stats);
         return;
       case "opened":
         return this.#opened.resolve();
