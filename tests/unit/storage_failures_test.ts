@@ -57,7 +57,7 @@ Deno.test("a database of a newer telebridge or of another program is left alone"
   assert.throws(() => new SqliteStore(`${box.folder}/no/folder.db`), Deno.errors.NotFound);
   assert.equal(openReader(`${box.folder}/nothing.db`), null);
   Deno.writeTextFileSync(`${box.folder}/begun.db`, "");
-  assert.throws(() => openReader(`${box.folder}/begun.db`), isUnavailable("locked"));
+  assert.equal(openReader(`${box.folder}/begun.db`), null, "it has no tables yet");
 });
 
 Deno.test("a person's write lock holds a commit up, and then it goes on", async () => {
