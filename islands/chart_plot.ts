@@ -24,6 +24,8 @@ const LOW = 1;
 const HIGH = 2;
 const LINE = 3;
 const DAY_S = 86_400;
+/** More have no room on an axis. */
+const EXPONENT_DECIMALS_MAX = 3;
 
 export class ChartPlot {
   readonly #plot: uPlot;
@@ -176,8 +178,12 @@ function nameSplits(axis: XAxis, splits: number[], increment: number): string[] 
 
 /** All values of an axis with as many decimals as its increment needs; null: each by itself. */
 function nameValue(value: number, increment: number | null): string {
-  const size = Math.max(Math.abs(value), increment ?? 0);
-  if (increment === null || size >= 1e5 || size < 1e-3) return formatShort(value);
+  if (increment === null) return formatShort(value);
+  const size = Math.max(Math.abs(value), increment);
+  if (size >= 1e5 || size < 1e-3) {
+    const digits = Math.floor(Math.log10(Math.abs(value))) - Math.floor(Math.log10(increment));
+    return value === 0 ? "0" : formatExponent(value, digits);
+  }
   const decimals = Math.max(0, -Math.floor(Math.log10(increment) + 1e-9));
   const halves = increment * 10 ** decimals % 1 > 1e-9 ? 1 : 0;
   return value.toFixed(decimals + halves).replace("-", "−");
@@ -186,10 +192,14 @@ function nameValue(value: number, increment: number | null): string {
 function formatShort(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e4 || size < 1e-3) {
-    return value.toExponential(1).replace(".0e", "e").replace("+", "");
-  }
+  if (size >= 1e4 || size < 1e-3) return formatExponent(value, 1);
   return String(Number(value.toPrecision(3))).replace("-", "−");
+}
+
+/** 0.00012 as "1.2e-4": no more decimals than are not 0. */
+function formatExponent(value: number, decimals: number): string {
+  return value.toExponential(Math.min(EXPONENT_DECIMALS_MAX, Math.max(0, decimals)))
+    .replace(/\.?0*e\+?/, "e").replaceAll("-", "−").replace("e−", "e-");
 }
 
 /** 1,500 as "1.5k": many of them stand side by side. */

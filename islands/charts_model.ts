@@ -9,6 +9,7 @@ import { decodeF64 } from "../proto/wire.ts";
 import type { fetchWindows, SeriesColumns, SeriesWindow, TimeRange } from "./history_api.ts";
 import { timeRangeOf, type XAxis } from "./plot_columns.ts";
 import { SeriesData } from "./series_data.ts";
+import { Turns } from "./turns.ts";
 
 /** Points asked for: about two for each pixel of a chart's usual width. */
 const POINTS = 1_000;
@@ -18,6 +19,8 @@ const GATHER_MS = 30;
 const REREAD_MS = 1_000;
 const RETRY_MS = 3_000;
 const SERIES_PER_READ = 16;
+/** Drawing is the dearest of what a page does: of all charts that grow, one at a time is drawn again, so often. */
+const GROWN_EVERY_MS = 30;
 /** Series out of sight whose points are kept. */
 const KEPT_MAX = 48;
 
@@ -66,6 +69,7 @@ export class ChartsModel {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading = false;
   #rereadAtMs = -Infinity;
+  readonly #grown: Turns<ChartEntry>;
   readonly #names: Signal<string[]> = signal([]);
   readonly search = signal("");
   readonly axis: Signal<XAxis>;
@@ -82,6 +86,13 @@ export class ChartsModel {
 
   constructor(options: ChartsOptions) {
     this.#options = options;
+    this.#grown = new Turns({
+      everyMs: GROWN_EVERY_MS,
+      nowMs: options.nowMs,
+      take: (entry) => {
+        if (entry.visible && this.zoom.peek() === null) entry.version.value++;
+      },
+    });
     this.axis = signal(options.axis);
     this.logY = signal(options.logY);
     this.smoothing = signal(options.smoothing);
@@ -164,11 +175,19 @@ export class ChartsModel {
     entry.tail?.push(columns);
     if (entry.overview === null) return;
     if (entry.overview.append(columns) === 0) return;
-    if (entry.overview.overfull) {
+    if (entry.overview.overfull) this.#trim(entry);
+    if (entry.visible && this.zoom.peek() === null) this.#grown.ask(entry);
+  }
+
+  /** Thins what is drawn; what nobody sees grows no further, and is read when it is seen. */
+  #trim(entry: ChartEntry): void {
+    if (entry.visible && this.dataOf(entry) === entry.overview) {
       entry.stale = true;
       this.#readSoon(GATHER_MS);
+    } else {
+      entry.overview = null;
+      entry.stale = false;
     }
-    if (this.zoom.peek() === null) entry.version.value++;
   }
 
   /** Something may have been missed: what is loaded is read again. */
@@ -273,6 +292,7 @@ export class ChartsModel {
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#grown.stop();
   }
 }
 
@@ -282,11 +302,17 @@ const NO_COLUMNS: SeriesColumns = { timeS: [], step: [], value: [], min: null, m
 const collator = new Intl.Collator("en", { numeric: true });
 const byName = (a: string, b: string) => collator.compare(a, b);
 
-/** Series by what stands before the first slash; those without one come first, under "". */
+/**
+ * Series by what stands before the first slash. Those without one come first, under "", and with them those that would be
+ * alone in their group.
+ */
 export function groupSeries(names: readonly string[]): [group: string, names: string[]][] {
+  const prefixOf = (name: string) => name.slice(0, Math.max(0, name.indexOf("/")));
+  const counts = new Map<string, number>();
+  for (const prefix of names.map(prefixOf)) counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
   const groups = Map.groupBy(names, (name) => {
-    const slash = name.indexOf("/");
-    return slash > 0 ? name.slice(0, slash) : "";
+    const prefix = prefixOf(name);
+    return counts.get(prefix)! > 1 ? prefix : "";
   });
   return [...groups].toSorted(([a], [b]) => byName(a, b));
 }

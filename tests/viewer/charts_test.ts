@@ -107,11 +107,15 @@ Deno.test("thin: every bucket's mean lies within its band, and no extreme is los
 });
 
 Deno.test("charts: groups by what stands before the first slash, numbers in their order", () => {
-  assert.deepEqual(groupSeries(["train/b", "lr", "train/a", "a/x/y", "/odd"]), [
+  assert.deepEqual(groupSeries(["train/b", "lr", "train/a", "a/x/y", "a/z", "/odd"]), [
     ["", ["lr", "/odd"]],
-    ["a", ["a/x/y"]],
+    ["a", ["a/x/y", "a/z"]],
     ["train", ["train/b", "train/a"]],
   ]);
+  assert.deepEqual(groupSeries(["eval/return", "lr", "perf/fps", "train/a", "train/b"]), [
+    ["", ["eval/return", "lr", "perf/fps"]],
+    ["train", ["train/a", "train/b"]],
+  ], "a group of one is none");
 });
 
 /** A server of one series a name, `values` long, that counts what it is asked. */
@@ -238,6 +242,44 @@ Deno.test("charts: a series that grows beyond what is worth keeping is read agai
   assert.equal(model.dataOf(entry)!.points, 6_003);
   server.values = [7, 8];
   await waitFor("the thinned series", () => model.dataOf(entry)!.points === 2);
+  model.stop();
+});
+
+Deno.test("charts: out of sight, or behind a part that is shown, a series does not grow without end", async () => {
+  const server = new WindowsDouble();
+  const model = server.model();
+  const [loss, lr] = [model.entry("loss"), model.entry("lr")];
+  model.setVisible(loss, true);
+  model.setVisible(lr, true);
+  await loaded(model, "lr");
+  model.setVisible(lr, false);
+  model.append("lr", columns(Array(6_000).fill(1), 3));
+  assert.equal(lr.overview, null, "it is read again when it is seen");
+  model.zoomTo(loss, "step", 0, 10);
+  await waitFor("the part", () => loss.detail);
+  model.append("loss", columns(Array(6_000).fill(1), 3));
+  assert.equal(loss.overview, null);
+  model.resetZoom();
+  assert.deepEqual(await loaded(model, "loss"), [1, 2, 3]);
+  model.stop();
+});
+
+Deno.test("charts: those that grow are drawn in turns, none of them left out", async () => {
+  const server = new WindowsDouble();
+  const model = server.model();
+  const entries = ["loss", "return", "lr"].map((name) => model.entry(name));
+  for (const entry of entries) model.setVisible(entry, true);
+  await loaded(model, "lr");
+  const versions = () => entries.map(({ version }) => version.value);
+  const before = versions();
+  for (let round = 0; round < 50; round++) {
+    model.onCommits(commits(entries.map(({ name }) => [name, 3 + round, 1])));
+  }
+  assert.deepEqual(versions(), before, "nothing is drawn while commits are taken");
+  const grown = () => versions().map((version, index) => version - before[index]!);
+  await waitFor("all of them", () => grown().every((times) => times > 0));
+  assert.deepEqual(grown(), [1, 1, 1]);
+  assert.equal(model.dataOf(entries[0]!)!.points, 53);
   model.stop();
 });
 
