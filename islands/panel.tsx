@@ -92,6 +92,8 @@ export function Slider(props: SliderProps) {
         max={max}
         step={step}
         value={value}
+        aria-label={label}
+        aria-valuetext={text}
         disabled={disabled}
         onInput={(event) => onInput(event.currentTarget.valueAsNumber)}
       />
