@@ -33,11 +33,13 @@ export function RunCard({ run }: { run: RunSummary }) {
   return (
     <li class="run-card" data-run={run.id} data-phase={run.phase}>
       <a href={`/runs/${encodeURIComponent(run.id)}`} class="run-link">
-        <Thumbnail
-          runId={run.id}
-          present={run.phase !== "ended" && run.phase !== "error"}
-          moving={run.phase === "live"}
-        />
+        {run.phase !== "ended" && (
+          <Thumbnail
+            runId={run.id}
+            present={run.phase !== "error"}
+            moving={run.phase === "live"}
+          />
+        )}
         <div class="run-head">
           <h2 title={run.id}>{run.id}</h2>
           <PhaseChip phase={run.phase} />

@@ -20,6 +20,8 @@ import { mergeRuns, StoredRuns } from "./stored_runs.ts";
 import { switchTheme } from "./theme.ts";
 import { ViewerClient } from "./viewer_client.ts";
 
+const ALL = { text: "", tag: null };
+
 interface PageProps {
   client: ViewerClient;
   stored: StoredRuns;
@@ -44,7 +46,7 @@ function RunsPage({ client, stored, lastValues }: PageProps) {
   const connection = useComputed(() => client.status.value?.connection ?? null).value;
   const runs = client.runs.value;
   const live = runs?.filter((run) => run.phase === "live" || run.phase === "paused").length ?? 0;
-  const all = mergeRuns(runs ?? [], stored.runs.value ?? [], "");
+  const all = mergeRuns(runs ?? [], stored.runs.value ?? [], ALL);
   const count = all.cards.length + all.rows.length;
   const more = stored.hasMore.value ? "+" : "";
   return (
@@ -130,16 +132,18 @@ function Lists({ runs, stored, lastValues, stale }: ListsProps) {
   const text = stored.text.value;
   const tag = stored.tag.value;
   const filtered = text !== "" || tag !== null;
-  const { cards, rows } = mergeRuns(runs, stored.found.value, text);
-  // Runs that are only live have no tags.
-  const shownCards = tag === null ? cards : [];
   const loading = stored.loading.value;
-  const nothing = shownCards.length === 0 && rows.length === 0;
+  // Whether an ended run has a row is not known before.
+  const known = stored.runs.value === null && loading
+    ? runs.filter(({ phase }) => phase !== "ended")
+    : runs;
+  const { cards, rows } = mergeRuns(known, stored.found.value, { text, tag });
+  const nothing = cards.length === 0 && rows.length === 0;
   return (
     <>
-      {shownCards.length > 0 && (
+      {cards.length > 0 && (
         <ul class="run-grid" data-stale={stale}>
-          {sortRuns(shownCards).map((run) => <RunCard key={run.id} run={run} />)}
+          {sortRuns(cards).map((run) => <RunCard key={run.id} run={run} />)}
         </ul>
       )}
       {rows.length > 0 && (

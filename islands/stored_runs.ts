@@ -52,22 +52,30 @@ export class StoredRuns {
     });
   }
 
+  /** Reads on until there is more to show. */
   readMore(): Promise<void> {
-    return this.#work(() => this.#readNext());
+    return this.#readUntil(this.found.peek().length + 1);
   }
 
   /** Other runs are wanted; null: whatever their tags. */
-  setTag(tag: string | null): void {
+  setTag(tag: string | null): Promise<void> {
     this.tag.value = tag;
     this.runs.value = null;
     this.refresh();
+    return this.setText(this.text.peek());
   }
 
   setText(text: string): Promise<void> {
     this.text.value = text;
+    return this.#readUntil(text.trim() === "" ? 0 : FOUND_ENOUGH);
+  }
+
+  /** Until so many are found, all are read, or something else is looked for. */
+  #readUntil(foundCount: number): Promise<void> {
+    const [text, tag] = [this.text.peek(), this.tag.peek()];
+    const wanted = () => this.text.peek() === text && this.tag.peek() === tag;
     return this.#work(async () => {
-      const wanted = () => this.text.peek() === text && text !== "";
-      while (wanted() && this.#next !== null && this.found.peek().length < FOUND_ENOUGH) {
+      while (wanted() && this.#next !== null && this.found.peek().length < foundCount) {
         await this.#readNext();
       }
     });
@@ -111,18 +119,20 @@ function matches(run: StoredRun, text: string): boolean {
   return text.toLowerCase().split(/\s+/).every((word) => haystack.includes(word));
 }
 
-/** A run stands once in the list: as a card while it is live, or where nothing of it is stored. */
+/**
+ * A run stands once in the list: as a card while it is live, or where nothing of it is stored. `stored`: those that were
+ * found by a text and a tag, which may be of a live run; a run of which nothing is stored is found by its name alone.
+ */
 export function mergeRuns(
   live: readonly RunSummary[],
   stored: readonly StoredRun[],
-  text: string,
+  { text, tag }: { text: string; tag: string | null },
 ): { cards: RunSummary[]; rows: StoredRun[] } {
   const storedIds = new Set(stored.map(({ id }) => id));
-  const cards = live.filter(({ id, phase }) => phase !== "ended" || !storedIds.has(id));
-  const cardIds = new Set(cards.map(({ id }) => id));
   const words = text.toLowerCase().split(/\s+/);
-  return {
-    cards: cards.filter(({ id }) => words.every((word) => id.toLowerCase().includes(word))),
-    rows: stored.filter(({ id }) => !cardIds.has(id)),
-  };
+  const isNamed = (id: string) =>
+    tag === null && words.every((word) => id.toLowerCase().includes(word));
+  const cards = live.filter(({ id, phase }) => storedIds.has(id) ? phase !== "ended" : isNamed(id));
+  const cardIds = new Set(cards.map(({ id }) => id));
+  return { cards, rows: stored.filter(({ id }) => !cardIds.has(id)) };
 }

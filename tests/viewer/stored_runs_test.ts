@@ -99,11 +99,22 @@ Deno.test("runs: each stands once: as a card while it is live, in the list when 
   const { cards, rows } = mergeRuns(
     [live("going", "live"), live("over", "ended"), live("never-stored", "ended")],
     [stored("going", 3), stored("over", 2), stored("old", 1)],
-    "",
+    { text: "", tag: null },
   );
   assert.deepEqual(ids(cards), ["going", "never-stored"]);
   assert.deepEqual(ids(rows), ["over", "old"]);
-  assert.deepEqual(ids(mergeRuns([live("going", "live")], [], "other").cards), []);
+});
+
+Deno.test("runs: a live run is found by what is stored of it, one that is not stored by its name", () => {
+  const live = (id: string, phase: RunSummary["phase"]) => ({ id, phase }) as RunSummary;
+  const cards = (text: string, tag: string | null, found: StoredRun[] = []) =>
+    ids(
+      mergeRuns([live("going", "live"), live("never-stored", "ended")], found, { text, tag }).cards,
+    );
+  assert.deepEqual(cards("other", null), []);
+  assert.deepEqual(cards("never", null), ["never-stored"]);
+  assert.deepEqual(cards("", "ppo", [stored("going", 3, ["ppo"])]), ["going"]);
+  assert.deepEqual(cards("", "ppo"), []);
 });
 
 Deno.test("runs: how long one took", () => {
