@@ -1,6 +1,6 @@
 /** What is stored of the run, beside its picture: charts, log, details. */
 
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren, TargetedKeyboardEvent } from "preact";
 import { ChartsPanel } from "./charts_panel.tsx";
 import { DetailsPanel } from "./details_panel.tsx";
 import { formatShortCount } from "./format.ts";
@@ -26,7 +26,7 @@ export function DataPanel({ data }: { data: RunData }) {
   const details = data.details.value;
   if (details === null) return null;
   // The pattern of https://www.w3.org/WAI/ARIA/apg/patterns/tabs/: one of them in the order of the Tab key.
-  const onKeyDown = (event: JSX.TargetedKeyboardEvent<HTMLElement>) => {
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
     const move = TAB_MOVES[event.key];
     if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
