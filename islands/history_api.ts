@@ -39,14 +39,13 @@ const EPISODES_PAGE_MAX = 2_000;
 type Query = Record<string, string | number | string[] | null | undefined>;
 
 /** null where there is no such thing. Throws an error with a message for people. */
-async function get<Body>(path: string, query: Query, signal?: AbortSignal): Promise<Body | null> {
+async function get<Body>(path: string, query: Query): Promise<Body | null> {
   const url = new URL(`/api/history/${path}`, location.origin);
   for (const [name, value] of Object.entries(query)) {
     if (value === null || value === undefined) continue;
     for (const one of [value].flat()) url.searchParams.append(name, String(one));
   }
-  const response = await fetch(url, { cache: "no-store", signal }).catch((error) => {
-    signal?.throwIfAborted();
+  const response = await fetch(url, { cache: "no-store" }).catch((error) => {
     throw new Error("the server does not answer", { cause: error });
   });
   if (response.status === 404) return null;
@@ -68,10 +67,9 @@ async function reasonOf(response: Response): Promise<string> {
 const runPath = (run: string) => `runs/${encodeURIComponent(run)}`;
 
 export async function fetchStoredRuns(
-  options: { tag: string | null; after: string | null; limit: number },
-  signal?: AbortSignal,
+  options: { tag: string | null; word: string[]; after: string | null; limit: number },
 ): Promise<StoredRunsPage> {
-  return await get<StoredRunsPage>("runs", options, signal) ?? { runs: [], next: null };
+  return await get<StoredRunsPage>("runs", options) ?? { runs: [], next: null };
 }
 
 /** null: nothing is stored of this run. */

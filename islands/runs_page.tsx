@@ -20,8 +20,6 @@ import { mergeRuns, StoredRuns } from "./stored_runs.ts";
 import { switchTheme } from "./theme.ts";
 import { ViewerClient } from "./viewer_client.ts";
 
-const ALL = { text: "", tag: null };
-
 interface PageProps {
   client: ViewerClient;
   stored: StoredRuns;
@@ -46,9 +44,11 @@ function RunsPage({ client, stored, lastValues }: PageProps) {
   const connection = useComputed(() => client.status.value?.connection ?? null).value;
   const runs = client.runs.value;
   const live = runs?.filter((run) => run.phase === "live" || run.phase === "paused").length ?? 0;
-  const all = mergeRuns(runs ?? [], stored.runs.value ?? [], ALL);
-  const count = all.cards.length + all.rows.length;
-  const more = stored.hasMore.value ? "+" : "";
+  const filter = stored.filter.value;
+  const { cards, rows } = mergeRuns(runs ?? [], stored.found.value, filter);
+  const count = cards.length + rows.length;
+  const isFiltered = filter.text !== "" || filter.tag !== null;
+  const counted = formatCount(count) + (stored.hasMore.value ? "+" : "");
   return (
     <>
       <AppBar connection={connection} />
@@ -58,9 +58,11 @@ function RunsPage({ client, stored, lastValues }: PageProps) {
         <div class="runs-title">
           <h1>Runs</h1>
           {count > 0 && (
-            <p class="muted" data-runs="count">{live} live, {formatCount(count)}{more} in all</p>
+            <p class="muted" data-runs="count">
+              {isFiltered ? `${counted} found` : `${live} live, ${counted} in all`}
+            </p>
           )}
-          {(count > 1 || stored.tag.value !== null) && <Filter stored={stored} />}
+          {(count > 1 || isFiltered) && <Filter stored={stored} />}
         </div>
         <RunsBody
           client={client}
@@ -129,15 +131,14 @@ interface ListsProps extends Omit<PageProps, "client"> {
 }
 
 function Lists({ runs, stored, lastValues, stale }: ListsProps) {
-  const text = stored.text.value;
-  const tag = stored.tag.value;
-  const filtered = text !== "" || tag !== null;
+  const filter = stored.filter.value;
+  const isFiltered = filter.text !== "" || filter.tag !== null;
   const loading = stored.loading.value;
   // Whether an ended run has a row is not known before.
   const known = stored.runs.value === null && loading
     ? runs.filter(({ phase }) => phase !== "ended")
     : runs;
-  const { cards, rows } = mergeRuns(known, stored.found.value, { text, tag });
+  const { cards, rows } = mergeRuns(known, stored.found.value, filter);
   const nothing = cards.length === 0 && rows.length === 0;
   return (
     <>
@@ -156,10 +157,10 @@ function Lists({ runs, stored, lastValues, stale }: ListsProps) {
       {stored.runs.value === null && loading && (
         <p class="muted" role="status">Loading stored runs…</p>
       )}
-      {nothing && !loading && filtered && (
+      {nothing && !loading && isFiltered && (
         <p class="muted" data-state="none-found">No run matches.</p>
       )}
-      {nothing && !loading && !filtered && stored.error.value === null && <EmptyRuns />}
+      {nothing && !loading && !isFiltered && stored.error.value === null && <EmptyRuns />}
       {stored.hasMore.value && (
         <button
           type="button"

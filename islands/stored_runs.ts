@@ -1,4 +1,4 @@
-/** The stored runs that the list shows: read page by page, filtered by tag and by text. */
+/** The stored runs that the list shows: read page by page, those that the server finds by a tag and a text. */
 
 import { computed, signal } from "@preact/signals";
 import type { RunSummary, StoredRun } from "../proto/wire.ts";
@@ -6,12 +6,22 @@ import type { fetchStoredRuns } from "./history_api.ts";
 
 const PAGE_RUNS = 100;
 const RETRY_MS = 3_000;
-/** A search reads on until it has found so many, or all are read. */
-const FOUND_ENOUGH = 50;
+/** The server takes no more. */
+const WORDS_MAX = 32;
+
+/** What a person looks for. */
+export interface RunsFilter {
+  /** Every word of it stands in a run's name, state, note or tags. */
+  text: string;
+  /** null: any, or none. */
+  tag: string | null;
+}
 
 export class StoredRuns {
   readonly #fetch: typeof fetchStoredRuns;
   #next: string | null = null;
+  /** What the runs that are here were read for. */
+  #readFor: RunsFilter | null = null;
   /** One read at a time, in order. */
   #reads: Promise<void> = Promise.resolve();
   #readsCount = 0;
@@ -24,8 +34,9 @@ export class StoredRuns {
   readonly error = signal<string | null>(null);
   readonly tag = signal<string | null>(null);
   readonly text = signal("");
+  readonly filter = computed<RunsFilter>(() => ({ text: this.text.value, tag: this.tag.value }));
   readonly found = computed(() =>
-    (this.runs.value ?? []).filter((run) => matches(run, this.text.value))
+    (this.runs.value ?? []).filter((run) => matches(run, this.filter.value))
   );
 
   constructor(fetch: typeof fetchStoredRuns) {
@@ -38,51 +49,38 @@ export class StoredRuns {
     this.#refreshWaits = true;
     return this.#work(async () => {
       this.#refreshWaits = false;
+      const filter = this.filter.peek();
       const { runs, next } = await this.#page(null);
+      const before = filter === this.#readFor ? this.runs.peek() ?? [] : [];
       const fresh = new Set(runs.map(({ id }) => id));
       const oldestMs = runs.at(-1)?.startedAtMs ?? -Infinity;
       // Of those that the page would hold, what it does not hold any more was deleted.
       const older = next === null
         ? []
-        : (this.runs.peek() ?? []).filter(({ id, startedAtMs }) =>
-          !fresh.has(id) && startedAtMs <= oldestMs
-        );
+        : before.filter(({ id, startedAtMs }) => !fresh.has(id) && startedAtMs <= oldestMs);
       this.runs.value = [...runs, ...older];
+      this.#readFor = filter;
       if (older.length === 0) this.#setNext(next);
     });
   }
 
-  /** Reads on until there is more to show. */
   readMore(): Promise<void> {
-    return this.#readUntil(this.found.peek().length + 1);
+    return this.#work(() => this.#readNext());
   }
 
-  /** Other runs are wanted; null: whatever their tags. */
+  /** null: whatever their tags. Until the server has answered, what is here and fits is found. */
   setTag(tag: string | null): Promise<void> {
     this.tag.value = tag;
-    this.runs.value = null;
-    this.refresh();
-    return this.setText(this.text.peek());
+    return this.refresh();
   }
 
   setText(text: string): Promise<void> {
     this.text.value = text;
-    return this.#readUntil(text.trim() === "" ? 0 : FOUND_ENOUGH);
-  }
-
-  /** Until so many are found, all are read, or something else is looked for. */
-  #readUntil(foundCount: number): Promise<void> {
-    const [text, tag] = [this.text.peek(), this.tag.peek()];
-    const wanted = () => this.text.peek() === text && this.tag.peek() === tag;
-    return this.#work(async () => {
-      while (wanted() && this.#next !== null && this.found.peek().length < foundCount) {
-        await this.#readNext();
-      }
-    });
+    return this.refresh();
   }
 
   async #readNext(): Promise<void> {
-    if (this.#next === null) return;
+    if (this.#next === null || this.#readFor !== this.filter.peek()) return;
     const { runs, next } = await this.#page(this.#next);
     const known = new Set(this.runs.peek()?.map(({ id }) => id));
     this.runs.value = [...this.runs.peek() ?? [], ...runs.filter(({ id }) => !known.has(id))];
@@ -90,7 +88,9 @@ export class StoredRuns {
   }
 
   #page(after: string | null) {
-    return this.#fetch({ tag: this.tag.peek(), after, limit: PAGE_RUNS });
+    const { text, tag } = this.filter.peek();
+    const word = wordsOf(text).slice(0, WORDS_MAX);
+    return this.#fetch({ tag, word, after, limit: PAGE_RUNS });
   }
 
   #setNext(next: string | null): void {
@@ -113,10 +113,14 @@ export class StoredRuns {
   }
 }
 
-/** Every word stands in the run's name, tags, note or state. */
-function matches(run: StoredRun, text: string): boolean {
-  const haystack = [run.id, run.state, run.note, ...run.tags].join(" ").toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => haystack.includes(word));
+function wordsOf(text: string): string[] {
+  return text.toLowerCase().split(/\s+/).filter((word) => word !== "");
+}
+
+function matches(run: StoredRun, { text, tag }: RunsFilter): boolean {
+  const texts = [run.id, run.state, run.note, ...run.tags].join("\n").toLowerCase();
+  return (tag === null || run.tags.includes(tag)) &&
+    wordsOf(text).every((word) => texts.includes(word));
 }
 
 /**
@@ -126,10 +130,10 @@ function matches(run: StoredRun, text: string): boolean {
 export function mergeRuns(
   live: readonly RunSummary[],
   stored: readonly StoredRun[],
-  { text, tag }: { text: string; tag: string | null },
+  { text, tag }: RunsFilter,
 ): { cards: RunSummary[]; rows: StoredRun[] } {
   const storedIds = new Set(stored.map(({ id }) => id));
-  const words = text.toLowerCase().split(/\s+/);
+  const words = wordsOf(text);
   const isNamed = (id: string) =>
     tag === null && words.every((word) => id.toLowerCase().includes(word));
   const cards = live.filter(({ id, phase }) => storedIds.has(id) ? phase !== "ended" : isNamed(id));

@@ -7,7 +7,7 @@
 /** base64 of a little-endian Float64Array. */
 export type F64 = string;
 
-/** `GET /api/history/runs?tag=…&after=…&limit=…`, newest first. */
+/** `GET /api/history/runs?tag=…&word=…&after=…&limit=…`, newest first: runs that have every tag, and in whose texts every word stands. */
 export interface StoredRunsPage {
   runs: StoredRun[];
   next: string | null;

@@ -28,6 +28,7 @@ const POINTS = { min: 2, max: 20_000, default: 2_000 };
 /** Of all series of one answer; each has up to five numbers. */
 const POINTS_TOTAL_MAX = 500_000;
 const TAGS_MAX = 32;
+const WORDS_MAX = 32;
 const SERIES_MAX = 1_000;
 const SHA256_PATTERN = /^[0-9a-f]{64}$/;
 
@@ -74,9 +75,10 @@ async function existing(history: History, runId: string): Promise<RunRecord> {
 }
 
 async function runs(history: History, exchange: Exchange): Promise<void> {
-  const parameters = new Parameters(exchange, ["after", "limit"], ["tag"]);
+  const parameters = new Parameters(exchange, ["after", "limit"], ["tag", "word"]);
   const page = await history.call("runs", {
     tags: parameters.texts("tag", TAGS_MAX),
+    words: parameters.texts("word", WORDS_MAX),
     limit: parameters.wholeNumber("limit", RUNS) ?? RUNS.default,
     after: parameters.text("after") ?? undefined,
   });

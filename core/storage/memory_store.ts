@@ -25,6 +25,7 @@ import {
   type RowRange,
   RunDeleted,
   type RunRegistration,
+  type RunsQuery,
   type SeriesInfo,
   type SeriesWindow,
   type StoreReader,
@@ -220,11 +221,7 @@ export class MemoryStore implements StoreWriter, StoreReader {
     };
   }
 
-  runs({ tags = [], limit = 100, after }: {
-    tags?: string[];
-    limit?: number;
-    after?: Cursor;
-  } = {}): Page<RunRecord[]> {
+  runs({ tags = [], words = [], limit = 100, after }: RunsQuery = {}): Page<RunRecord[]> {
     const cursorOf = ({ id, record }: MemoryRun) => `${record.startTimeUnixNs}.${id}`;
     const newestFirst = [...this.#runs.values()].sort((a, b) =>
       Number(b.record.startTimeUnixNs - a.record.startTimeUnixNs) || b.id - a.id
@@ -233,7 +230,11 @@ export class MemoryStore implements StoreWriter, StoreReader {
       ? 0
       : newestFirst.findIndex((run) => cursorOf(run) === after) + 1;
     const found = newestFirst.slice(seen)
-      .filter(({ record }) => tags.every((tag) => record.tags.includes(tag)));
+      .filter(({ record }) => tags.every((tag) => record.tags.includes(tag)))
+      .filter(({ record: { runId, state, note, tags } }) => {
+        const texts = [runId, state, note, ...tags].join("\n").toLowerCase();
+        return words.every((word) => texts.includes(word.toLowerCase()));
+      });
     const page = found.slice(0, limit);
     const end = page.length === 0 ? after ?? "" : cursorOf(page.at(-1)!);
     return {

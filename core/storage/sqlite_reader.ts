@@ -21,13 +21,24 @@ import { checkpointOf, episodeOf, histogramOf, logOf, paramOf, stepsOf } from ".
 import { ROW_TABLES } from "./row_tables.ts";
 import { runOf, selectRuns } from "./run_table.ts";
 import { storeError } from "./sqlite_errors.ts";
-import type { Cursor, Page, RowRange, SeriesInfo, SeriesWindow, StoreReader } from "./store.ts";
+import type {
+  Cursor,
+  Page,
+  RowRange,
+  RunsQuery,
+  SeriesInfo,
+  SeriesWindow,
+  StoreReader,
+} from "./store.ts";
 import { NO_SAMPLES, SamplePages } from "./sample_pages.ts";
 import { seriesInfos, seriesWindows } from "./series_windows.ts";
 import { type Filter, filterOf, RANGES } from "./row_filter.ts";
 import { Queries, rowsCommitted } from "./queries.ts";
 
 const RUNS_PAGE_MAX = 100;
+/** Where words of a run are looked for. */
+const TEXTS = `run.name || char(10) || run.state || char(10) || run.note || char(10) ||
+  ifnull((SELECT group_concat(tag, char(10)) FROM run_tag WHERE run = run.id), '')`;
 
 export class SqliteReader implements StoreReader {
   readonly #path: string;
@@ -43,17 +54,17 @@ export class SqliteReader implements StoreReader {
     this.#samples = new SamplePages(this.#queries);
   }
 
-  runs({ tags = [], limit = RUNS_PAGE_MAX, after }: {
-    tags?: string[];
-    limit?: number;
-    after?: Cursor;
-  } = {}): Page<RunRecord[]> {
+  runs({ tags = [], words = [], limit = RUNS_PAGE_MAX, after }: RunsQuery = {}): Page<RunRecord[]> {
     return this.#snapshot("list the runs", () => {
       const conditions = ["NOT run.deleted"];
       const values: SQLInputValue[] = [];
       for (const tag of tags) {
         conditions.push("EXISTS (SELECT 1 FROM run_tag WHERE run = run.id AND tag = ?)");
         values.push(tag);
+      }
+      for (const word of words) {
+        conditions.push(`instr(lower(${TEXTS}), lower(?))`);
+        values.push(word);
       }
       if (after !== undefined) {
         const [, startNs, id] = /^(-?\d{1,19})\.(\d{1,10})$/.exec(after) ?? [];

@@ -153,10 +153,19 @@ export interface SeriesWindow {
   samples: number;
 }
 
+export interface RunsQuery {
+  /** A run has all of them. */
+  tags?: string[];
+  /** Each stands in the run's id, its state, its note or one of its tags; ASCII letters in either case. */
+  words?: string[];
+  limit?: number;
+  after?: Cursor;
+}
+
 /** Reads a data directory, while somebody else writes or not. A snapshot lives for one call. */
 export interface StoreReader extends Disposable {
   /** Newest first. */
-  runs(options?: { tags?: string[]; limit?: number; after?: Cursor }): Page<RunRecord[]>;
+  runs(options?: RunsQuery): Page<RunRecord[]>;
   run(runId: string): RunRecord | null;
   /** The last value of each key, in the order in which they were given. */
   params(runId: string): ParamRow[];

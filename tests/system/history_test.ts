@@ -61,7 +61,7 @@ Deno.test("history: pages read what is stored of runs", async (t) => {
   storeRuns(box);
   const serve = await Serve.start(box, { args: ["--view-token"] });
 
-  await t.step("the runs, page by page and by tags", async () => {
+  await t.step("the runs, page by page, by tags and by words", async () => {
     const first = await json<StoredRunsPage>(serve, "runs?limit=1");
     assert.deepEqual(first.runs.map(({ id }) => id), ["tale"]);
     const second = await json<StoredRunsPage>(serve, `runs?limit=1&after=${first.next}`);
@@ -70,6 +70,8 @@ Deno.test("history: pages read what is stored of runs", async (t) => {
     assert.equal(second.runs[0]!.endedAtMs, START_MS - 4_000);
     const tagged = await json<StoredRunsPage>(serve, "runs?tag=a&tag=b");
     assert.deepEqual(tagged.runs.map(({ id }) => id), ["tale"]);
+    const found = await json<StoredRunsPage>(serve, "runs?word=OLD&word=finish");
+    assert.deepEqual(found.runs.map(({ id }) => id), ["older"]);
   });
 
   await t.step("one run", async () => {

@@ -132,6 +132,24 @@ export function storageSuite(name: string, open: () => OpenedStore): void {
     assert.deepEqual(even.map(({ runId }) => runId), ["run-6", "run-4", "run-2"]);
   });
 
+  test("runs are found by words in their names, states, notes and tags", ({ writer, reader }) => {
+    for (
+      const [runId, tags] of [["Ant-1", ["PPO"]], ["ant-2", []], ["hopper", ["ppo-old"]]] as const
+    ) {
+      register(writer, streamOf(runId), [...tags]);
+    }
+    writer.updateRun("ant-2", { note: "100% of it_self, with Ähm" });
+    const found = (...words: string[]) =>
+      reader.runs({ words }).rows.map(({ runId }) => runId).toSorted();
+    assert.deepEqual(found("ANT"), ["Ant-1", "ant-2"]);
+    assert.deepEqual(found("ppo"), ["Ant-1", "hopper"]);
+    assert.deepEqual(found("ppo", "ant"), ["Ant-1"]);
+    assert.deepEqual(found("0% of", "t_s", "Ähm"), ["ant-2"]);
+    assert.deepEqual(found("a%2"), []);
+    assert.deepEqual(found("running").length, 3);
+    assert.deepEqual(found("old hopper"), [], "a word stands within one text");
+  });
+
   test("tags and the note change", ({ writer, reader }) => {
     register(writer, TALE, ["old", "kept"]);
     const changed = writer.updateRun("tale", {

@@ -40,8 +40,10 @@ function stored(id: string, startedAtMs: number, tags: string[] = []): StoredRun
 
 /** Pages of `limit` runs out of `all`, newest first. */
 function pagesOf(all: () => StoredRun[]): ConstructorParameters<typeof StoredRuns>[0] {
-  return ({ tag, after, limit }) => {
-    const runs = all().filter(({ tags }) => tag === null || tags.includes(tag));
+  return ({ tag, word, after, limit }) => {
+    const runs = all().filter(({ id, tags }) =>
+      (tag === null || tags.includes(tag)) && word.every((text) => id.includes(text))
+    );
     const first = after === null ? 0 : Number(after);
     const end = first + limit;
     return Promise.resolve({
@@ -53,16 +55,56 @@ function pagesOf(all: () => StoredRun[]): ConstructorParameters<typeof StoredRun
 
 const ids = (runs: readonly { id: string }[] | null) => runs?.map(({ id }) => id);
 
-Deno.test("stored runs: pages are read one after another, and a search reads on until it finds", async () => {
+Deno.test("stored runs: pages are read one after another", async () => {
   const all = Array.from({ length: 250 }, (_, index) => stored(`run-${index}`, 1_000 - index));
   const model = new StoredRuns(pagesOf(() => all));
   await model.refresh();
   assert.deepEqual([model.runs.value!.length, model.hasMore.value], [100, true]);
   await model.readMore();
   assert.deepEqual([model.runs.value!.length, model.hasMore.value], [200, true]);
-  await model.setText("run-249");
+  await model.readMore();
+  assert.deepEqual([model.runs.value!.length, model.hasMore.value], [250, false]);
+});
+
+Deno.test("stored runs: a search asks the server, and asks once for what is typed meanwhile", async () => {
+  const all = Array.from({ length: 250 }, (_, index) => stored(`run-${index}`, 1_000 - index));
+  const asked: string[] = [];
+  const pages = pagesOf(() => all);
+  const model = new StoredRuns((options) => {
+    asked.push(options.word.join(" "));
+    return pages(options);
+  });
+  await model.refresh();
+  model.setText("r");
+  model.setText("Run-24");
+  const last = model.setText("Run-249 ");
+  assert.deepEqual(ids(model.found.value), [], "it is on no page that is here");
+  await last;
   assert.deepEqual(ids(model.found.value), ["run-249"]);
+  assert.deepEqual(asked, ["", "run-249"]);
   assert.equal(model.hasMore.value, false);
+  await model.setText("");
+  assert.deepEqual([ids(model.found.value)!.length, model.hasMore.value], [100, true]);
+  await model.readMore();
+  assert.equal(new Set(ids(model.found.value)).size, 200, "none between is left out");
+});
+
+Deno.test("stored runs: after a search that failed its words are asked for, and nothing of before is mixed in", async () => {
+  const all = Array.from({ length: 450 }, (_, index) => stored(`run-${index}`, 1_000 - index));
+  const pages = pagesOf(() => all);
+  let failing = false;
+  const model = new StoredRuns((options) =>
+    failing ? Promise.reject(new Error("no disk")) : pages(options)
+  );
+  await model.setText("run-4");
+  failing = true;
+  await model.setText("");
+  await model.readMore();
+  failing = false;
+  await model.refresh();
+  assert.deepEqual(ids(model.runs.value), all.slice(0, 100).map(({ id }) => id));
+  await model.readMore();
+  assert.deepEqual(ids(model.runs.value), all.slice(0, 200).map(({ id }) => id));
 });
 
 Deno.test("stored runs: read again, new ones come first, older ones stay, deleted ones go", async () => {
