@@ -53,8 +53,16 @@ function serverName({ address, rootsPem }: Endpoint): Record<string, string> {
   return isNumber ? { "grpc.ssl_target_name_override": "localhost" } : {};
 }
 
-export class Channel implements Disposable {
+/** Calls that were half-closed are given so long to end before they are cancelled. */
+const GOODBYE_MS_MAX = 1_000;
+/** A cancelled call's reset is on the wire before the connection's goodbye by then. */
+const CANCELLED_MS = 20;
+
+export class Channel implements AsyncDisposable {
   readonly #client: Client;
+  /** Calls that are open, and how each is ended before its time. */
+  readonly #open = new Map<object, () => void>();
+  #onNoneOpen = () => {};
   readonly #metadata = new Metadata();
 
   constructor(endpoint: Endpoint) {
@@ -91,12 +99,12 @@ export class Channel implements Disposable {
   open<O extends DescMessage>(
     method: Method & { output: O },
   ): ClientDuplexStream<Packed, MessageShape<O>> {
-    return this.#client.makeBidiStreamRequest(
+    return this.#track(this.#client.makeBidiStreamRequest(
       pathOf(method),
       asBuffer,
       (bytes: Buffer) => fromBinary(method.output, bytes),
       this.#metadata,
-    );
+    ));
   }
 
   /** A call with many requests and one answer. */
@@ -104,17 +112,46 @@ export class Channel implements Disposable {
     method: Method & { output: O },
     onAnswer: (error: Error | null, answer?: MessageShape<O>) => void,
   ): ClientWritableStream<Packed> {
-    return this.#client.makeClientStreamRequest(
+    return this.#track(this.#client.makeClientStreamRequest(
       pathOf(method),
       asBuffer,
       (bytes: Buffer) => fromBinary(method.output, bytes),
       this.#metadata,
       {},
       onAnswer,
-    );
+    ));
   }
 
-  [Symbol.dispose](): void {
+  #track<Call extends ClientWritableStream<Packed> | ClientDuplexStream<Packed, unknown>>(
+    call: Call,
+  ): Call {
+    this.#open.set(call, () => call.cancel());
+    call.once("status", () => {
+      this.#open.delete(call);
+      if (this.#open.size === 0) this.#onNoneOpen();
+    });
+    return call;
+  }
+
+  async #noneOpen(timeoutMs: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onNoneOpen = resolve;
+    const timer = setTimeout(resolve, timeoutMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  /**
+   * Closes the connection once its calls, which their owners have half-closed, are over: a goodbye right after a cancelled
+   * call has aborted a server (nghttp2's `find_stream_on_goaway_func`, Deno 2.9.4).
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#noneOpen(GOODBYE_MS_MAX);
+    if (this.#open.size > 0) {
+      for (const cancel of [...this.#open.values()]) cancel();
+      await new Promise((resolve) => setTimeout(resolve, CANCELLED_MS));
+    }
     this.#client.close();
   }
 }

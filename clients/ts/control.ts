@@ -223,6 +223,6 @@ export class ControlCall {
     clearInterval(this.#timer);
     this.#controls.letGo();
     this.#events.onChange();
-    this.#call.cancel();
+    this.#call.end();
   }
 }

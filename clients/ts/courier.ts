@@ -150,7 +150,7 @@ export class Courier {
 
   async #connectOnce(): Promise<void> {
     const { place, about, outbox, warnings, onConnected } = this.#parts;
-    using channel = new Channel(await findEndpoint(place));
+    await using channel = new Channel(await findEndpoint(place));
     if (this.#isStopped) return;
     const session = await Session.open({
       channel,

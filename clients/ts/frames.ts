@@ -102,6 +102,7 @@ export class FrameCall {
   /** A chain of H.264 was broken by a picture that gave way. */
   #needsKeyframe = false;
   isOver = false;
+  #isClosed = false;
   /** Pictures that gave way to a newer one. */
   skipped = 0;
 
@@ -173,8 +174,11 @@ export class FrameCall {
     this.#blocked = !this.#call.write(toBinary(PublishFramesRequestSchema, request));
   }
 
+  /** Half-closes the call: the server ends it. */
   close(): void {
-    this.isOver = true;
-    this.#call.cancel();
+    if (this.#isClosed) return;
+    this.#isClosed = this.isOver = true;
+    this.#next = null;
+    this.#call.end();
   }
 }

@@ -25,6 +25,7 @@ export class PublishCall {
   #opened = false;
   #credits = CREDITS_AT_START;
   #blocked = false;
+  #isOver = false;
 
   constructor(channel: Channel, lane: Lane, opening: Opening, events: CallEvents) {
     this.#lane = lane;
@@ -48,7 +49,7 @@ export class PublishCall {
   /** Sends what may be sent. */
   pump(): void {
     const lane = this.#lane;
-    while (!this.#blocked) {
+    while (!this.#blocked && !this.#isOver) {
       const batch = lane.window[lane.sent];
       if (batch === undefined || !this.#mayFly(batch.count)) return;
       if (batch.firstSequence > lane.sentEnd + 1) {
@@ -88,7 +89,10 @@ export class PublishCall {
     this.pump();
   }
 
-  cancel(): void {
-    this.#call.cancel();
+  /** Half-closes the call; the server answers what it has and ends it. */
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#call.end();
   }
 }

@@ -172,7 +172,7 @@ export class Session implements CallEvents {
   close(reason: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const call of this.#calls.values()) call.cancel();
+    for (const call of this.#calls.values()) call.close();
     for (const lane of this.#parts.outbox.all) lane.sent = 0;
     this.#end(reason);
   }
