@@ -74,17 +74,18 @@ export class Channel {
 
   /** Follows the run: attaches to a live one, lets go of an ended one. `null`: no such run yet. */
   follow(run: Run | null): void {
+    const sameWorker = (this.#run?.reader ?? null) !== null;
     this.#run = run;
     const reader = run?.reader ?? null;
     if ((this.#live?.attachment.reader ?? null) !== reader) {
-      this.#letGo(run !== null && !run.failed);
-      if (reader !== null) this.#guard(() => this.#attach(run!));
+      this.#letGo(run !== null && !run.failed, sameWorker && reader !== null);
+      if (reader !== null) this.#guard(() => this.#attach(run!, sameWorker));
     }
     this.#sendStates();
     this.#pump();
   }
 
-  #attach(run: Run): void {
+  #attach(run: Run, sameWorker: boolean): void {
     this.#ending[Symbol.dispose]();
     for (const { pacer } of this.#subscriptions) pacer.restart();
     using undo = new DisposableStack();
@@ -99,7 +100,7 @@ export class Channel {
       onTimer: () => this.#pump(),
     });
     undo.move();
-    this.#desk.follow(attachment);
+    this.#desk.follow(attachment, sameWorker);
   }
 
   /** Lets go of the segment at once. */
@@ -108,13 +109,13 @@ export class Channel {
     this.#ending[Symbol.dispose]();
   }
 
-  /** Lets go of the segment; `whole`: its last frame is sent before. */
-  #letGo(whole: boolean): void {
+  /** Lets go of the segment; `whole`: its last frame is sent before; `sameWorker`: see {@link ControlDesk.follow}. */
+  #letGo(whole: boolean, sameWorker = false): void {
     let moreMayCome = false;
     if (whole) this.#withLive((live) => moreMayCome = live.finish());
     const live = this.#live;
     this.#live = null;
-    this.#desk.follow(null);
+    this.#desk.follow(null, sameWorker);
     this.#hud.restart();
     if (live !== null && moreMayCome) this.#ending.keep(live);
     else live?.[Symbol.dispose]();

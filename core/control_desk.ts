@@ -29,6 +29,8 @@ export class ControlDesk {
   #attachment: Attachment | null = null;
   #owner: Subscription | null = null;
   #paused = false;
+  /** To be asked for again as soon as that can be. */
+  #pauseIsDue = false;
 
   constructor(runId: string, nowMs: () => number, onChange: () => void) {
     this.#runId = runId;
@@ -36,11 +38,23 @@ export class ControlDesk {
     this.#onChange = onChange;
   }
 
-  /** Another segment is attached, or none; a pause ends with the segment that it was for. */
-  follow(attachment: Attachment | null): void {
+  /**
+   * Another segment is attached, or none. A pause ends with the run that it was for; it is asked for again where the same
+   * worker's pictures come another way now.
+   */
+  follow(attachment: Attachment | null, sameWorker = false): void {
     this.#receipts.giveUp();
     this.#attachment = attachment;
+    this.#pauseIsDue = sameWorker && (this.#paused || this.#pauseIsDue);
     this.#paused = false;
+    this.#repeatPause();
+  }
+
+  /** Whoever steered the worker until now may have to let go of it first. */
+  #repeatPause(): void {
+    const attachment = this.#attachment;
+    if (!this.#pauseIsDue || attachment === null || attachment.controller === null) return;
+    this.#setPaused(attachment, true);
   }
 
   /** false: another program is the run's controller, or the run is not attached. */
@@ -117,8 +131,9 @@ export class ControlDesk {
     this.#receipts.expect(attachment.controller!.inputs().written, done);
   }
 
-  /** Asks the ring what the worker has taken, if anybody waits for that. To be called now and then. */
+  /** Asks the ring what the worker has taken, if anybody waits for that. To be called about ten times a second. */
   settle(): void {
+    this.#repeatPause();
     const controller = this.#attachment?.controller ?? null;
     if (controller !== null && this.#receipts.any) {
       this.#receipts.settle(controller.inputs().taken);
@@ -130,6 +145,7 @@ export class ControlDesk {
     attachment.controller!.setPause(paused);
     attachment.sendCommand(paused ? RingCommand.Pause : RingCommand.Resume);
     this.#paused = paused;
+    this.#pauseIsDue = false;
     this.#onChange();
   }
 

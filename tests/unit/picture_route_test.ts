@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Library } from "../../ffi/library.ts";
 import type { Producer } from "../../ffi/producer.ts";
-import { PixelFormat } from "../../proto/wire.ts";
+import { MessageType, PixelFormat, type StreamState } from "../../proto/wire.ts";
 import { routeOfSegment, runIdOf, segmentViaGrpc } from "../../core/picture_route.ts";
 import { TestBox } from "../harness/box.ts";
 import { ServerCore, type TestViewer } from "../harness/server_core.ts";
@@ -73,6 +73,26 @@ Deno.test("route: a preference moves those who watch, to and fro, and no further
   grpc[Symbol.dispose]();
   publish(ring, 12);
   await waitFor("the ring's, as the other is gone", () => shown(viewer) === 12);
+});
+
+Deno.test("route: a pause goes with the pictures, and ends with its run", async () => {
+  await using box = await TestBox.create();
+  await using core = ServerCore.create(box);
+  const run = box.runId("paused");
+  using ring = open(core.library, run, 10);
+  const grpc = open(core.library, segmentViaGrpc(run), 20);
+  const viewer = core.viewer().subscribe(1, run);
+  await waitFor("the ring's frame", () => shown(viewer) === 10);
+  viewer.command(1, { command: "pause" });
+  assert(ring.controls().pauseRequested);
+  core.registry.prefer(run, "grpc");
+  await waitFor("the frame by gRPC", () => shown(viewer) === 20);
+  assert(grpc.controls().pauseRequested);
+  assert(!ring.controls().pauseRequested, "who forwards it may take the ring over");
+  assert(viewer.lane.last<StreamState>(MessageType.State)!.paused);
+  grpc[Symbol.dispose]();
+  await waitFor("the ring's frame again", () => core.registry.get(run)!.route === "ring");
+  assert(!ring.controls().pauseRequested);
 });
 
 Deno.test("route: where the ring is deleted, pictures that come by gRPC take over for who watches", async () => {
