@@ -11,6 +11,7 @@ import { HudFeed } from "./hud_feed.ts";
 import type { VideoOptions } from "./lane_desk.ts";
 import { Live } from "./live.ts";
 import type { RunMetrics } from "./metrics.ts";
+import { areOfOneWorker } from "./picture_route.ts";
 import type { Run } from "./run.ts";
 import type { Subscription, SubscriptionSettings } from "./subscription.ts";
 import type { VideoSettings, VideoStatus } from "../ffi/stream.ts";
@@ -68,17 +69,18 @@ export class Channel {
    * long as its lanes keep it.
    */
   get idle(): boolean {
-    const kept = this.#desk.paused || (this.#live?.streams ?? false);
+    const kept = this.#desk.holdsPause || (this.#live?.streams ?? false);
     return this.#subscriptions.length === 0 && !kept;
   }
 
   /** Follows the run: attaches to a live one, lets go of an ended one. `null`: no such run yet. */
   follow(run: Run | null): void {
-    const sameWorker = (this.#run?.reader ?? null) !== null;
     this.#run = run;
     const reader = run?.reader ?? null;
-    if ((this.#live?.attachment.reader ?? null) !== reader) {
-      this.#letGo(run !== null && !run.failed, sameWorker && reader !== null);
+    const before = this.#live?.attachment.reader ?? null;
+    if (before !== reader) {
+      const sameWorker = before !== null && reader !== null && areOfOneWorker(before, reader);
+      this.#letGo(run !== null && !run.failed, sameWorker);
       if (reader !== null) this.#guard(() => this.#attach(run!, sameWorker));
     }
     this.#sendStates();

@@ -67,6 +67,11 @@ export class ControlDesk {
     return this.#paused;
   }
 
+  /** That, or it is to be asked as soon as it can be. */
+  get holdsPause(): boolean {
+    return this.#paused || this.#pauseIsDue;
+  }
+
   /** The viewer that has control. */
   get owner(): Subscription | null {
     return this.#owner;

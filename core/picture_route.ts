@@ -31,6 +31,19 @@ export function segmentViaGrpc(runId: string): string {
   return segment.length <= NAME_CHARS_MAX ? segment : runId;
 }
 
+/**
+ * Whether two segments of one run show the same worker: one is its ring, and the other was made after it, for its pictures
+ * by gRPC. A ring that is younger is that of another worker, which was started anew under the run's name.
+ */
+export function areOfOneWorker(
+  a: { runId: string; epochNs: bigint },
+  b: { runId: string; epochNs: bigint },
+): boolean {
+  if (routeOfSegment(a.runId) === routeOfSegment(b.runId)) return false;
+  const [ring, grpc] = routeOfSegment(a.runId) === "ring" ? [a, b] : [b, a];
+  return ring.epochNs <= grpc.epochNs;
+}
+
 /** What {@link chooseRoute} looks at. */
 export interface RouteSource {
   /** null: it has ended. */

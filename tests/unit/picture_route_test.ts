@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import type { Library } from "../../ffi/library.ts";
 import type { Producer } from "../../ffi/producer.ts";
 import { MessageType, PixelFormat, type StreamState } from "../../proto/wire.ts";
-import { routeOfSegment, runIdOf, segmentViaGrpc } from "../../core/picture_route.ts";
+import {
+  areOfOneWorker,
+  routeOfSegment,
+  runIdOf,
+  segmentViaGrpc,
+} from "../../core/picture_route.ts";
 import { TestBox } from "../harness/box.ts";
 import { ServerCore, type TestViewer } from "../harness/server_core.ts";
 import { waitFor } from "../harness/wait.ts";
@@ -92,7 +97,23 @@ Deno.test("route: a pause goes with the pictures, and ends with its run", async 
   assert(viewer.lane.last<StreamState>(MessageType.State)!.paused);
   grpc[Symbol.dispose]();
   await waitFor("the ring's frame again", () => core.registry.get(run)!.route === "ring");
-  assert(!ring.controls().pauseRequested);
+  await waitFor("the pause", () => ring.controls().pauseRequested);
+  ring[Symbol.dispose]();
+  await waitFor(
+    "the run's end",
+    () => viewer.lane.last<StreamState>(MessageType.State)!.phase === "ended",
+  );
+  using next = open(core.library, run, 30);
+  await waitFor("another run of the name", () => shown(viewer) === 30);
+  assert(!next.controls().pauseRequested);
+});
+
+Deno.test("route: a ring that is younger than the segment by gRPC is another worker's", () => {
+  const at = (runId: string, epochNs: bigint) => ({ runId, epochNs });
+  assert(areOfOneWorker(at("r", 1n), at("r.via-grpc", 2n)));
+  assert(areOfOneWorker(at("r.via-grpc", 2n), at("r", 1n)));
+  assert(!areOfOneWorker(at("r.via-grpc", 2n), at("r", 3n)));
+  assert(!areOfOneWorker(at("r", 1n), at("r", 3n)));
 });
 
 Deno.test("route: where the ring is deleted, pictures that come by gRPC take over for who watches", async () => {
