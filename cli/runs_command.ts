@@ -234,7 +234,7 @@ async function changed(runId: string, { dataDir }: Common, change: RunChange): P
   using reader = openStoredRuns(dir);
   storedRun(reader, runId);
   if (Object.values(change).some((value) => value.length > 0 || typeof value === "string")) {
-    using changes = await openRunChanges(dir);
+    await using changes = await openRunChanges(dir);
     await changes.update(runId, change);
   }
   return storedRun(reader, runId);
@@ -258,7 +258,7 @@ async function deleteRuns(
     }
   }
   const deleted: { run_id: string; rows: RowCounts }[] = [];
-  using changes = await openRunChanges(dir);
+  await using changes = await openRunChanges(dir);
   try {
     for (const id of ids) {
       const rows = await changes.delete(id);

@@ -27,7 +27,7 @@ export interface RunChange {
 export type RowCounts = Record<RowKind, number>;
 
 /** Both throw {@link UserError}, also where there is no such run. */
-export interface RunChanges extends Disposable {
+export interface RunChanges extends AsyncDisposable {
   update(runId: string, change: RunChange): Promise<void>;
   /** Returns what was deleted. */
   delete(runId: string): Promise<RowCounts>;
@@ -78,8 +78,8 @@ class ServerChanges implements RunChanges {
     ) as RowCounts;
   }
 
-  [Symbol.dispose](): void {
-    this.#channel[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#channel[Symbol.asyncDispose]();
   }
 }
 
@@ -129,7 +129,8 @@ class OwnChanges implements RunChanges {
     });
   }
 
-  [Symbol.dispose](): void {
+  // deno-lint-ignore require-await -- a throw becomes a rejection
+  async [Symbol.asyncDispose](): Promise<void> {
     const untilMs = performance.now() + TIDY_MS_MAX;
     if (this.#deleted) { while (this.#writer.idle() && performance.now() < untilMs); }
     this.#writer[Symbol.dispose]();
