@@ -44,7 +44,7 @@ Deno.test(
     const [command, ...args] = [
       ...machine.prefix,
       ...["env", `TELEBRIDGE_URL=https://${ourAddress}:${port}/?token=${token}`],
-      ...[`SSL_CERT_FILE=${certificate}`, `TELEBRIDGE_SPOOL_DIR=${box.folder}/spool`],
+      ...[`TELEBRIDGE_CERTIFICATE=${certificate}`, `TELEBRIDGE_SPOOL_DIR=${box.folder}/spool`],
       ...[installedPython(), "-P", `${ROOT}tests/harness/remote_worker.py`, run, "64", "48"],
     ];
     const worker = Worker.start(box, command!, args);
