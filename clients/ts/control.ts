@@ -12,7 +12,13 @@ import {
 } from "../../proto/gen/telebridge/v1/control_pb.ts";
 import type { Channel } from "./channel.ts";
 import { monotonicNs } from "./clock.ts";
-import { INPUTS_MAX, PING_MS, SILENCE_MS_MAX } from "./limits.ts";
+import {
+  COMMAND_NAME_CHARS_MAX,
+  COMMANDS_MAX,
+  INPUTS_MAX,
+  PING_MS,
+  SILENCE_MS_MAX,
+} from "./limits.ts";
 
 const INPUT_BYTES = 32;
 /** The offset is that of the quickest of so many pings (RFC 5905, section 10: the clock filter). */
@@ -55,7 +61,7 @@ function bootId(): string {
 
 /** The state outlives connections. */
 export class Controls {
-  readonly handlers = new Map<string, CommandHandler>();
+  readonly #handlers = new Map<string, CommandHandler>();
   ring = NO_RING;
   paused = false;
   /** 0 = no cap. */
@@ -65,6 +71,29 @@ export class Controls {
   keyframeRequests = 0n;
   inputsDropped = 0;
   #inputs: InputEvent[] = [];
+
+  get commands(): string[] {
+    return [...this.#handlers.keys()];
+  }
+
+  handlerOf(command: string): CommandHandler | undefined {
+    return this.#handlers.get(command);
+  }
+
+  /** Returns whether the name is a new one. Throws where the server would refuse it. */
+  setHandler(name: string, handler: CommandHandler): boolean {
+    const isNew = !this.#handlers.has(name);
+    if (name.length > COMMAND_NAME_CHARS_MAX) {
+      throw new TypeError(
+        `run.onCommand: the name has ${name.length} characters, expected at most ${COMMAND_NAME_CHARS_MAX}`,
+      );
+    }
+    if (isNew && this.#handlers.size >= COMMANDS_MAX) {
+      throw new RangeError(`run.onCommand: "${name}" is one too many, at most ${COMMANDS_MAX}`);
+    }
+    this.#handlers.set(name, handler);
+    return isNew;
+  }
 
   /** Oldest first; empties the queue. */
   takeInputs(): InputEvent[] {
@@ -128,8 +157,7 @@ export class ControlCall {
     this.#call.on("error", () => this.close());
     this.#call.on("end", () => this.close());
     const ring = { bootId: bootId(), ...controls.ring };
-    const commands = [...controls.handlers.keys()];
-    this.#send({ case: "hello", value: { ...hello, ring, commands } });
+    this.#send({ case: "hello", value: { ...hello, ring, commands: controls.commands } });
     this.#timer = setInterval(() => this.#ping(), PING_MS);
     this.#ping();
   }
@@ -203,17 +231,15 @@ export class ControlCall {
   }
 
   async #answer({ id, name, argsJson }: Command): Promise<void> {
-    const handler = this.#controls.handlers.get(name);
-    const reply = (ok: boolean, result: unknown) =>
-      this.#send({
-        case: "reply",
-        value: { id, ok, resultJson: JSON.stringify(result) ?? "null" },
-      });
+    const handler = this.#controls.handlerOf(name);
+    const reply = (ok: boolean, resultJson: string) =>
+      this.#send({ case: "reply", value: { id, ok, resultJson } });
     if (handler === undefined) return reply(false, `this worker has no command "${name}"`);
     try {
-      reply(true, await handler(argsJson === "" ? null : JSON.parse(argsJson)));
+      const result = await handler(argsJson === "" ? null : JSON.parse(argsJson));
+      reply(true, JSON.stringify(result) ?? "null");
     } catch (error) {
-      reply(false, (error as Error).message);
+      reply(false, error instanceof Error ? `${error.name}: ${error.message}` : String(error));
     }
   }
 

@@ -25,6 +25,9 @@ export const CALL_BYTES_IN_FLIGHT_MAX = 8 * 1024 * 1024;
 export const CREDITS_AT_START = 4096;
 /** Input events that nobody has taken; the oldest gives way. */
 export const INPUTS_MAX = 256;
+/** The server's own limits: so many named commands, and UTF-16 units in the name of one. */
+export const COMMANDS_MAX = 64;
+export const COMMAND_NAME_CHARS_MAX = 128;
 
 /** How often rows are packed and sent. */
 export const TICK_MS = 25;

@@ -146,6 +146,7 @@ export class Run implements AsyncDisposable {
   readonly #atExit = () => this.#spoolNow();
   #coalescing: ReturnType<typeof setInterval> | undefined;
   #channel: Channel | null = null;
+  #session: Session | null = null;
   #control: ControlCall | null = null;
   #frames: FrameCall | null = null;
   #framesSent = 0;
@@ -450,9 +451,18 @@ export class Run implements AsyncDisposable {
     return this.#controls.takeInputs();
   }
 
-  /** Answers a named command of viewers. Set before the first `await`, since a connection tells the names when it opens. */
+  /**
+   * Answers a named command: `handler` is called with what came as JSON, and returns (or resolves to) what JSON can hold;
+   * what it throws is the answer of a command that failed. Who asked waits for 10 s. Throws for a name that is empty or
+   * has over 128 characters, and for the 65th.
+   */
   onCommand(name: string, handler: CommandHandler): void {
-    this.#controls.handlers.set(checkName(name, "run.onCommand: the name"), handler);
+    const isNew = this.#controls.setHandler(checkName(name, "run.onCommand: the name"), handler);
+    // Names are told when the call is opened; those that are given together are told together.
+    if (!isNew || this.#control === null) return;
+    this.#control.close();
+    this.#control = null;
+    queueMicrotask(() => this.#openControl());
   }
 
   /** Whether all rows given so far are stored, within the time. Never rejects. */
@@ -504,7 +514,7 @@ export class Run implements AsyncDisposable {
     const isSent = isStored && await this.#sendLastCheckpoints(deadlineMs);
     const isToldOf = isSent && await this.#tellOfEnd(end, deadlineMs);
     const { connected, awayBecause } = this.stats;
-    this.#control?.close();
+    this.#closeControl();
     this.#frames?.close();
     this.#countFrames();
     const patienceMs = isToldOf ? Math.max(0, deadlineMs - performance.now()) : 0;
@@ -579,20 +589,34 @@ export class Run implements AsyncDisposable {
 
   #onConnected(channel: Channel, session: Session): void {
     this.#channel = channel;
-    const hello = { runId: this.id, streamId: streamIdBytes(this.#about) };
-    const control = new ControlCall(channel, hello, this.#controls, {
-      onChange: () => {},
-      onSilence: () => session.close(new Error("the server is silent")),
-    });
-    this.#control = control;
+    this.#session = session;
+    this.#openControl();
     void session.ended.then(() => {
-      control.close();
+      this.#closeControl();
       this.#frames?.close();
       this.#countFrames();
       this.#channel = null;
     });
     this.#sendCheckpoints();
     this.#adopter.start();
+  }
+
+  #openControl(): void {
+    const channel = this.#channel;
+    const session = this.#session;
+    if (channel === null || session === null || this.#control !== null) return;
+    const hello = { runId: this.id, streamId: streamIdBytes(this.#about) };
+    this.#control = new ControlCall(channel, hello, this.#controls, {
+      onChange: () => {},
+      onSilence: () => session.close(new Error("the server is silent")),
+    });
+  }
+
+  /** For good, as far as this connection goes. */
+  #closeControl(): void {
+    this.#session = null;
+    this.#control?.close();
+    this.#control = null;
   }
 
   #give(kind: "episodes" | "logs" | "params" | "histograms", packed: Uint8Array): void {

@@ -10,10 +10,9 @@ import {
   PixelFormat,
   type RunSummary,
 } from "../../proto/wire.ts";
-import { locateAssets } from "../../core/assets.ts";
-import { IngestSupervisor } from "../../core/durable/supervisor.ts";
-import { ROOT, TestBox } from "../harness/box.ts";
+import { TestBox } from "../harness/box.ts";
 import { decodeH264, encodeH264, isKeyframe } from "../harness/ffmpeg.ts";
+import { startIngest } from "../harness/ingest.ts";
 import { openLibrary } from "../harness/library.ts";
 import { LiveClient } from "../harness/live_client.ts";
 import { type FrameInit, RemoteControl, RemoteFramesCall } from "../harness/remote_worker.ts";
@@ -380,23 +379,8 @@ async function snapshot(serve: Serve, run: string): Promise<Uint8Array<ArrayBuff
 
 Deno.test("control stream: a named command reaches the worker that answers it, and its reply comes back", async () => {
   await using box = await TestBox.create();
-  const { dataDir } = box;
-  const lane = IngestSupervisor.start({
-    command: [Deno.execPath(), "run", "--allow-all", "--quiet", `${ROOT}main.ts`, "ingest"],
-    start: {
-      ...{ dataDir, socketPath: null, port: 0, remote: null, controlToken: "c".repeat(43) },
-      ...{
-        viewToken: null,
-        libraryPath: locateAssets().libraryPath,
-        batchRecords: 128,
-        batchMs: 50,
-      },
-      logLevel: "warning",
-    },
-  });
-  box.onEnd(() => lane.stop());
-  await lane.firstAnswer;
-  const target = { ready: { token: "c".repeat(43), grpcPort: lane.endpoints.port! } };
+  const { lane, token } = await startIngest(box);
+  const target = { ready: { token, grpcPort: lane.endpoints.port! } };
   const run = box.runId("commands");
   const streamId = crypto.getRandomValues(new Uint8Array(16));
   const control = RemoteControl.open(box, target, { runId: run, streamId, commands: ["save"] });

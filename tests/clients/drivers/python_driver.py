@@ -2,6 +2,8 @@
 
 import json
 import sys
+import threading
+import time
 from typing import Any, Dict
 
 import telebridge
@@ -57,7 +59,29 @@ def checkpoint(fields: Dict[str, Any]) -> None:
     )
 
 
+def answer(fields: Dict[str, Any]) -> None:
+    """Commands that answer with what they were given, or fail with it."""
+
+    def handle(args: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("not in the training's thread")
+        if fields.get("fails"):
+            raise ValueError(args)
+        return {"given": args}
+
+    run.on_command(fields["name"], handle)
+
+
+def turn(fields: Dict[str, Any]) -> None:
+    """A moment of the training's loop."""
+    time.sleep(0.005)
+    for _ in run.inputs():
+        pass
+
+
 COMMANDS = {
+    "answer": answer,
+    "turn": turn,
     "init": init,
     "log": log,
     "step": step,

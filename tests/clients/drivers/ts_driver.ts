@@ -39,6 +39,14 @@ const commands: Record<string, (command: Command) => unknown> = {
     await run.finish(failed === undefined ? {} : { state: "failed", reason: failed });
   },
   dropped: () => run.stats.dropped,
+  /** Commands that answer with what they were given, or fail with it. */
+  answer: ({ name, fails }) =>
+    run.onCommand(name, (args) => {
+      if (fails) throw new RangeError(String(args));
+      return { given: args };
+    }),
+  /** A moment of the training's loop. */
+  turn: () => new Promise((resolve) => setTimeout(resolve, 5)),
 };
 
 let rest = "";

@@ -16,11 +16,12 @@ import pathlib
 import queue
 import threading
 import time
-from typing import Any, Callable, Deque, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Sequence, Tuple
 
 import grpc
 
 from ._clock_offset import ClockOffset
+from ._commands import CommandDesk
 from ._library import OWNER_ALIVE, Hud, Library
 from ._protocol import message_class, method
 from ._reading import (
@@ -53,6 +54,8 @@ _PING_IDLE_S = 5.0
 _FIRST_PINGS = 4
 _FIRST_PING_S = 0.05
 _RETRY_S = 1.0
+# Calls that were half-closed are given so long to end.
+_GOODBYE_S = 1.0
 # Until the server says how many.
 _WINDOW_FIRST = 1
 # Input that waits for this process's own loop; the oldest goes, and it ends with the trainer's own limit anyway.
@@ -134,7 +137,8 @@ class _FramesCall:
         self._requests.put(opening)
         call = method(channel, "PublishService", "PublishFrames")
         self._answers = call(iter(self._requests.get, None), metadata=metadata)
-        threading.Thread(target=self._receive, name="telebridge-frames", daemon=True).start()
+        self._thread = threading.Thread(target=self._receive, name="telebridge-frames", daemon=True)
+        self._thread.start()
 
     @property
     def has_room(self) -> bool:
@@ -171,8 +175,10 @@ class _FramesCall:
         self._on_answer()
 
     def close(self) -> None:
+        """Half-closes the call, and waits a moment for its end."""
         self.over = True
         self._requests.put(None)
+        self._thread.join(_GOODBYE_S)
 
 
 class _Pump:
@@ -273,17 +279,21 @@ class Forwarder:
         run_id: str,
         stream_id: bytes,
         library: Library,
+        commands: CommandDesk,
     ) -> None:
         self._channel = channel
         self._metadata = metadata
         self._run_id = run_id
         self._stream_id = stream_id
         self._library = library
+        self._commands = commands
+        self._names_told: List[str] = []
         self._watch = _ring_watch(library, run_id)
         self._clock = ClockOffset()
         self._requests: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self._control_lost = False
         self._control_retry_s = 0.0
+        self._control_thread: Optional[threading.Thread] = None
         self._stopped = False
         self._wake = threading.Event()
         self._thread: Optional[threading.Thread] = None
@@ -306,11 +316,14 @@ class Forwarder:
         self._pings = 0
 
     def start(self) -> None:
+        self._commands.on_names = self._rouse
         self._thread = threading.Thread(target=self._run, name="telebridge-forwarder", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Lets go of the ring's control words. Waits for at most as long as a frame takes."""
+        """Lets go of the ring's control words, and half-closes the calls. Waits for as long as a frame takes, and a
+        moment for the calls' ends."""
+        self._commands.on_names = None
         self._stopped = True
         self._rouse()
         if self._thread is not None:
@@ -320,30 +333,43 @@ class Forwarder:
 
     def _open_control(self) -> None:
         """A new stream: the server's estimate of the clocks begins anew, and so do its counts."""
-        self._requests.put(None)
+        self._end_control()
         self._requests = queue.SimpleQueue()
         self._control_lost = False
         self._pings, self._ping_due_s, self._paused_told = 0, 0.0, False
         hello = _ControlRequest()
         hello.hello.run_id, hello.hello.stream_id = self._run_id, self._stream_id
+        self._names_told = self._commands.names
+        hello.hello.commands.extend(self._names_told)
         self._watch.describe(hello.hello.ring)
         self._requests.put(hello)
         call = method(self._channel, "ControlService", "ControlStream")
         answers = call(iter(self._requests.get, None), metadata=self._metadata, wait_for_ready=True)
-        threading.Thread(target=self._receive, args=(answers,), name="telebridge-control", daemon=True).start()
+        self._control_thread = threading.Thread(
+            target=self._receive, args=(answers, self._requests), name="telebridge-control", daemon=True
+        )
+        self._control_thread.start()
 
-    def _receive(self, answers: Iterator[Any]) -> None:
+    def _end_control(self) -> None:
+        """Half-closes the stream and waits a moment for its end, which the channel would otherwise cut off."""
+        self._requests.put(None)
+        if self._control_thread is not None:
+            self._control_thread.join(_GOODBYE_S)
+
+    def _receive(self, answers: Iterator[Any], requests: "queue.SimpleQueue[Any]") -> None:
         try:
             for answer in answers:
-                self._take(answer)
+                self._take(answer, requests)
         except grpc.RpcError:
             pass  # the server is away, or has been started anew
+        if requests is not self._requests:
+            return  # another stream has taken its place
         self._publishes = self._pause = False
         self._control_retry_s = time.monotonic() + _RETRY_S
         self._control_lost = True
         self._rouse()
 
-    def _take(self, answer: Any) -> None:
+    def _take(self, answer: Any, requests: "queue.SimpleQueue[Any]") -> None:
         kind = answer.WhichOneof("message")
         if kind == "pong":
             pong = answer.pong
@@ -361,9 +387,20 @@ class Forwarder:
             self._keyframe_requests = answer.keyframe_requests
         elif kind == "inputs":
             self._inputs.append(answer.inputs.events)
+        elif kind == "command":
+            self._command(answer.command, requests)
+            return
         else:
             return
         self._rouse()
+
+    def _command(self, command: Any, requests: "queue.SimpleQueue[Any]") -> None:
+        def reply(ok: bool, result_json: str) -> None:
+            request = _ControlRequest()
+            request.reply.id, request.reply.ok, request.reply.result_json = command.id, ok, result_json
+            requests.put(request)
+
+        self._commands.hand(command.name, command.args_json, reply)
 
     def _rouse(self) -> None:
         self._wake.set()
@@ -388,12 +425,14 @@ class Forwarder:
                 self._release()
                 self._watch.look(self._release)
                 self._close_call()
-                self._requests.put(None)
+                self._end_control()
 
     def _glance(self) -> None:
         now_s = time.monotonic()
         if self._control_lost and now_s >= self._control_retry_s:
             self._open_control()
+        elif not self._control_lost and self._commands.names != self._names_told:
+            self._open_control()  # names are told at its beginning
         if not self._control_lost and now_s >= self._ping_due_s:
             self._ping(now_s)
         if now_s < self._glance_due_s:

@@ -21,6 +21,7 @@ import weakref
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from . import _layout as at
+from ._commands import CommandHandlers
 from ._queue import QueueWriter
 
 INSTALL_HINT = "pip install 'telebridge[durable]', or Debian's python3-grpcio and python3-protobuf"
@@ -65,6 +66,7 @@ class Lane:
     def __init__(self, run_id: str, config: Mapping[str, Any], coalesce_hz: Optional[float] = None) -> None:
         self.run_id = run_id
         self.queue = QueueWriter(config)
+        self.commands = CommandHandlers()
         self.write: Callable[..., None] = self.queue.write
         #: Called with CLOCK_REALTIME in ns as often as values are coalesced.
         self.write_due: Optional[Callable[[int], None]] = None
@@ -122,6 +124,11 @@ class Lane:
         self._wake.put(None)
         word = at.WORD_SYNCED_POSITION if synced else at.WORD_COMMITTED_POSITION
         return self._wait(timeout_s, lambda: words[word] >= position) and words[at.WORD_ROWS_DROPPED] == 0
+
+    def answer_commands(self) -> None:
+        """Calls the handlers of commands that have come."""
+        if not self.queue.forked:
+            self.commands.answer(plain_value)
 
     def finish(self, state: str, reason: str) -> None:
         """Writes that the run has ended. The sender goes on by itself until all is sent or spooled."""
@@ -233,9 +240,12 @@ class Lane:
         os.ftruncate(self._stderr_fd, 0)
         os.lseek(self._stderr_fd, 0, os.SEEK_SET)
         package_dir = str(pathlib.Path(__file__).resolve().parents[1])
-        command = [sys.executable or "python3", "-c", _START_CODE, package_dir, str(fd), str(os.getpid())]
+        commands_fd = self.commands.sender_fd
+        arguments = [package_dir, str(fd), str(os.getpid()), str(commands_fd)]
+        command = [sys.executable or "python3", "-c", _START_CODE, *arguments]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._sender_started_s = now_s
+        self.commands.tell()
         try:
             self._sender = subprocess.Popen(
                 command,
@@ -243,7 +253,7 @@ class Lane:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr_fd,
-                pass_fds=[fd],
+                pass_fds=[fd, commands_fd],
                 start_new_session=True,
             )
         except OSError as error:
@@ -274,6 +284,9 @@ class Lane:
         queue: Optional[QueueWriter] = self.__dict__.get("queue")
         if queue is not None:
             os.close(queue.fd)
+        commands: Optional[CommandHandlers] = self.__dict__.get("commands")
+        if commands is not None:
+            commands.close()
         if self._sender is not None:
             self._sender.returncode = 0  # it goes on by itself: no ResourceWarning
 

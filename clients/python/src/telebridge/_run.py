@@ -10,7 +10,7 @@ import sys
 import time
 import weakref
 from types import TracebackType
-from typing import Any, Iterator, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Type, Union
 
 import numpy as np
 
@@ -224,6 +224,7 @@ class Run:
         Never waits. Raises TypeError and ValueError as :meth:`frame` does.
         """
         self._check_unfinished("step")
+        self._answer_commands()
         if step is not None:
             step = whole_number(step, "run.step: step")
         if episode is not None:
@@ -337,8 +338,22 @@ class Run:
         """Values that ``coalesce_hz`` left out."""
         return self._lane.counts()["coalesced"] if self._lane else 0
 
+    def on_command(self, name: str, handler: Callable[[Any], Any]) -> None:
+        """Answers a named command of viewers: `handler` is called with what came as JSON, and returns what JSON can
+        hold; an exception is the answer of a command that failed. It is called in the training's own thread, by
+        :meth:`frame`, :meth:`step` and :meth:`inputs`, or while the run is paused. Who asked waits for 10 s; a command
+        that comes to its turn later is carried out all the same.
+
+        name: 1 to 128 characters; 64 names at most, else ValueError. Needs what storing needs (``durable``)."""
+        self._check_unfinished("on_command")
+        if self._can_store():
+            assert self._lane is not None
+            self._lane.commands.add(name, handler)
+            self._lane.start()
+
     def inputs(self) -> Iterator[InputEvent]:
         """What viewers with control sent since the last call, oldest first; never waits. See telebridge.inputs."""
+        self._answer_commands()
         for record in self._ring.take_inputs():
             event = event_of(record)
             if event is not None:
@@ -372,7 +387,12 @@ class Run:
 
     # ---- Shared with the environment wrappers ------------------------------------------------------------------
 
+    def _answer_commands(self) -> None:
+        if self._lane is not None:
+            self._lane.answer_commands()
+
     def _takes_turn(self) -> bool:
+        self._answer_commands()
         if self._ring.takes_turn():
             return True
         self.frames_skipped += 1
@@ -403,6 +423,7 @@ class Run:
 
     def _wait_while_paused(self) -> None:
         while not self._finished and not self._ring.may_go_on():
+            self._answer_commands()
             time.sleep(_PAUSE_NAP_S)
 
     def _check_unfinished(self, method: str) -> None:

@@ -1,4 +1,4 @@
-"""The process beside a trainer that sends its rows: ``python -m telebridge._sender QUEUE_FD PARENT_PID``.
+"""The process beside a trainer that sends its rows: ``python -m telebridge._sender QUEUE_FD PARENT_PID COMMANDS_FD``.
 
 It drains the queue, packs rows, publishes them, and keeps what is not acknowledged: in the queue, or in the spool once
 the server has been away for a second or is too slow. It ends when the trainer has ended and all is acknowledged or
@@ -19,6 +19,7 @@ import time
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from . import _layout as at
+from ._commands import CommandDesk
 from ._lane import EXIT_CANNOT, EXIT_DONE, INSTALL_HINT, missing_packages
 from ._queue import Progress, QueueReader
 
@@ -51,8 +52,9 @@ Mark = Tuple[int, Tuple[int, ...]]
 class Sender:
     """The process's one loop. Everything that waits (acknowledgements, uploads, old spools) has a thread elsewhere."""
 
-    def __init__(self, queue: QueueReader, parent_pid: int) -> None:
+    def __init__(self, queue: QueueReader, parent_pid: int, commands: CommandDesk) -> None:
         self._queue = queue
+        self._commands = commands
         self._words = queue.words
         self._parent_pid = parent_pid
         self._config: Dict[str, Any] = queue.config
@@ -501,7 +503,7 @@ class Sender:
 
         try:
             self._forwarder = Forwarder(
-                publisher.channel, publisher.metadata, self._run_id, self._stream_id, library()
+                publisher.channel, publisher.metadata, self._run_id, self._stream_id, library(), self._commands
             )
             self._forwarder.start()
         except Exception as error:  # rows go on without pictures
@@ -522,13 +524,13 @@ def _thin(marks: Deque[Mark]) -> None:
 
 
 def main() -> int:
-    queue_fd, parent_pid = (int(word) for word in sys.argv[1:3])
+    queue_fd, parent_pid, commands_fd = (int(word) for word in sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     missing = missing_packages()
     if missing:
         print(f"{' and '.join(missing)} cannot be imported ({INSTALL_HINT})", file=sys.stderr)
         return EXIT_CANNOT
-    Sender(QueueReader(queue_fd), parent_pid).run()
+    Sender(QueueReader(queue_fd), parent_pid, CommandDesk(commands_fd)).run()
     os._exit(EXIT_DONE)  # threads of grpc may wait for answers still
 
 
