@@ -1,6 +1,13 @@
 /** Series of a run for lists and charts: from chunks by what stands beside them, from rows by themselves. */
 
-import { type Axis, decodeAxis, decodeValues, toNumbers } from "./chunk_codec.ts";
+import {
+  type Axis,
+  decodeAxis,
+  decodeValues,
+  integerAt,
+  type Integers,
+  toNumbers,
+} from "./chunk_codec.ts";
 import type { ArrayRow } from "./array_statement.ts";
 import { addEnvelope, type ChunkEnvelope, decodeEnvelopes, PIECE_SAMPLES } from "./envelope.ts";
 import { keyOf, lastKeyOf, numberOf } from "./keys.ts";
@@ -45,6 +52,7 @@ const TIME_MAX = 2n ** 63n - 1n;
 
 /** Times and steps as numbers; series that are logged together share them. */
 interface NumberAxis {
+  timeUnixNs: Integers;
   timeUnixS: Float64Array<ArrayBuffer>;
   step: Float64Array<ArrayBuffer>;
 }
@@ -61,7 +69,7 @@ function numbersOf({ count, timeUnixNs, step }: Axis): NumberAxis {
   for (let i = 0; i < count; i++) timeUnixS[i]! /= 1e9;
   const steps = step === null ? new Float64Array(count).fill(NaN) : toNumbers(step);
   if (step !== null) { for (let i = 0; i < count; i++) if (steps[i]! < 0) steps[i] = NaN; }
-  return { timeUnixS, step: steps };
+  return { timeUnixNs, timeUnixS, step: steps };
 }
 
 class ChunkReader {
@@ -238,12 +246,13 @@ function windowOfChunks(
   { range, chunks }: { range: TimeRange; chunks: Chunk[] },
 ): SeriesWindow {
   const { fromS, toS } = secondsOf(range);
-  const isWhole = ({ firstS, lastS }: Chunk) => firstS >= fromS && lastS <= toS;
+  // One that is at a bound as far as f64 tells may have samples some ns beyond it.
+  const isWhole = ({ firstS, lastS }: Chunk) => firstS > fromS && lastS < toS;
   const whole = chunks.filter(isWhole);
   const samplesWhole = whole.reduce((sum, { samples }) => sum + samples, 0);
   // Chunks at the ends of the range are decoded in any case.
   const parts = chunks.filter((chunk) => !isWhole(chunk))
-    .map((chunk) => within(pointsOf(reader, [chunk], []), range));
+    .map((chunk) => within(reader.axis(chunk), reader.values(chunk), range));
   const edges = [...parts, recent];
   if (samplesWhole <= pointsMax * PIECE_SAMPLES) {
     return windowOf(name, pointsOf(reader, whole, edges), pointsMax);
@@ -276,7 +285,7 @@ function pointsOf(
   };
   let at = 0;
   const add = (
-    { timeUnixS, step }: NumberAxis,
+    { timeUnixS, step }: Pick<NumberAxis, "timeUnixS" | "step">,
     value: Float64Array | Float32Array,
   ) => {
     points.timeUnixS.set(timeUnixS, at);
@@ -289,13 +298,24 @@ function pointsOf(
   return points;
 }
 
-function within({ timeUnixS, step, value }: SeriesPoints, range: TimeRange): SeriesPoints {
+function within(
+  { timeUnixNs, timeUnixS, step }: NumberAxis,
+  values: Float64Array | Float32Array,
+  range: TimeRange,
+): SeriesPoints {
   const { fromS, toS } = secondsOf(range);
-  const inRange = (_: number, i: number) => timeUnixS[i]! >= fromS && timeUnixS[i]! <= toS;
+  const { fromTimeUnixNs, toTimeUnixNs } = range;
+  const inRange = (_: number, i: number) => {
+    const timeS = timeUnixS[i]!;
+    if (timeS > fromS && timeS < toS) return true;
+    if (timeS < fromS || timeS > toS) return false;
+    const timeNs = integerAt(timeUnixNs, i); // f64 cannot tell
+    return timeNs >= (fromTimeUnixNs ?? TIME_MIN) && timeNs <= (toTimeUnixNs ?? TIME_MAX);
+  };
   return {
     timeUnixS: timeUnixS.filter(inRange),
     step: step.filter(inRange),
-    value: value.filter(inRange),
+    value: Float64Array.from(values).filter(inRange),
   };
 }
 
