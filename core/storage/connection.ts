@@ -61,11 +61,19 @@ export function connectWriter(path: string): DatabaseSync {
   });
 }
 
+/** Its writer has only begun to make it. */
+export class DatabaseEmpty extends StoreUnavailable {
+  constructor(path: string) {
+    super("locked", `${path} has no tables yet`);
+  }
+}
+
 /** Also recovers the WAL that a killed writer left. Throws as {@link connectWriter}. */
 export function connectReader(path: string): DatabaseSync {
   return open(path, true, (db) => {
     db.exec(DISTRUST + READER);
     const version = checkVersion(db, path);
+    if (version === 0) throw new DatabaseEmpty(path);
     if (version < MIGRATIONS.length) {
       throw new StoreUnavailable(
         "locked",

@@ -8,6 +8,7 @@
  * program or of a newer telebridge. All calls are synchronous, but for `sync`.
  */
 
+import { DatabaseEmpty } from "./connection.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import type { StoreReader, StoreWriter } from "./store.ts";
@@ -23,9 +24,9 @@ export function openStore(path: string): StoreWriter {
 export function openReader(path: string): StoreReader | null {
   try {
     if (Deno.statSync(path).size === 0) return null;
+    return new SqliteReader(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (error instanceof Deno.errors.NotFound || error instanceof DatabaseEmpty) return null;
     throw error;
   }
-  return new SqliteReader(path);
 }
