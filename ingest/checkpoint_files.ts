@@ -1,8 +1,14 @@
-/** Files of checkpoints, stored once for each content under its hash: `files/ab/<sha256>` in the data directory. */
+/**
+ * Files of checkpoints, stored once for each content under its hash: `files/ab/<sha256>` in the data directory. While it
+ * is not settled whether a run names a content, `files/unsettled/<sha256>` says so: a process that dies meanwhile leaves
+ * it to the next one to look.
+ */
 
 import * as grpc from "@grpc/grpc-js";
+import { getLogger } from "@logtape/logtape";
 import { createHash, type Hash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { messageOf } from "../core/errors.ts";
 import { randomHex } from "../core/random.ts";
 import { checkpointPath } from "../core/storage/paths.ts";
 import type { RunService } from "../proto/gen/telebridge/v1/runs_pb.ts";
@@ -14,6 +20,8 @@ import { ofStore } from "./store_errors.ts";
 const CHUNK_BYTES = 256 * 1024;
 const TEMPORARY_NAME_BYTES = 8;
 const RUNS_PAGE = 1000;
+
+const logger = getLogger(["telebridge", "ingest"]);
 
 export interface StoredFile {
   sha256: string;
@@ -27,6 +35,10 @@ export class CheckpointFiles {
   readonly #history: IngestContext["history"];
   /** Contents that are being published: not to be removed, though no row names them yet. */
   readonly #inUse = new Map<string, number>();
+  /** Contents that were in use at some time since the removal that is going on began to look. */
+  #usedMeanwhile: Set<string> | null = null;
+  /** One at a time. */
+  #removing: Promise<void> = Promise.resolve();
 
   constructor({ start, history }: IngestContext) {
     this.#dataDir = start.dataDir;
@@ -42,27 +54,57 @@ export class CheckpointFiles {
     return new IncomingFile(file, path, this.#dataDir);
   }
 
-  /** A content is being published, until what is returned is disposed. */
-  use(sha256: string): Disposable {
+  /** A content is being published, until what is returned is disposed; `named` is set when a run's row names it. */
+  use(sha256: string): Disposable & { named: boolean } {
     this.#inUse.set(sha256, (this.#inUse.get(sha256) ?? 0) + 1);
+    this.#usedMeanwhile?.add(sha256);
+    this.unsettle([sha256]);
+    const settle = () => removeIfAny(this.#unsettledPath(sha256));
+    const left = () => this.#leave(sha256);
     return {
-      [Symbol.dispose]: () => {
-        const left = this.#inUse.get(sha256)! - 1;
-        if (left === 0) this.#inUse.delete(sha256);
-        else this.#inUse.set(sha256, left);
+      named: false,
+      [Symbol.dispose]() {
+        if (left() === 0 && this.named) settle();
       },
     };
   }
 
-  /** Removes those of these contents that no run has any more. */
-  async removeUnused(contents: readonly string[]): Promise<void> {
-    if (contents.length === 0) return;
-    const named = await this.#namedByRuns();
-    for (const sha256 of contents) {
-      if (!named.has(sha256) && !this.#inUse.has(sha256)) {
-        removeIfAny(checkpointPath(this.#dataDir, sha256));
+  /** It is to be seen whether a run names these contents. */
+  unsettle(contents: readonly string[]): void {
+    if (contents.length > 0) Deno.mkdirSync(this.#unsettledDir, { recursive: true });
+    for (const sha256 of contents) Deno.writeTextFileSync(this.#unsettledPath(sha256), "");
+  }
+
+  /** Removes those of the unsettled contents that no run names. */
+  removeUnused(): Promise<void> {
+    return this.#removing = this.#removing.then(() => this.#removeUnused());
+  }
+
+  async #removeUnused(): Promise<void> {
+    try {
+      const contents = await namesIn(this.#unsettledDir);
+      if (contents.length === 0) return;
+      const used = this.#usedMeanwhile = new Set(this.#inUse.keys());
+      const named = await this.#namedByRuns();
+      for (const sha256 of contents.filter((sha256) => !used.has(sha256))) {
+        if (!named.has(sha256)) removeIfAny(checkpointPath(this.#dataDir, sha256));
+        removeIfAny(this.#unsettledPath(sha256));
       }
+    } catch (error) {
+      logger.warn`cannot remove checkpoints that no run has, trying again later: ${
+        messageOf(error)
+      }`;
+    } finally {
+      this.#usedMeanwhile = null;
     }
+  }
+
+  /** Returns how many use the content still. */
+  #leave(sha256: string): number {
+    const left = this.#inUse.get(sha256)! - 1;
+    if (left === 0) this.#inUse.delete(sha256);
+    else this.#inUse.set(sha256, left);
+    return left;
   }
 
   /** FetchCheckpoint: only what the run has, so that nobody can try out hashes. */
@@ -84,6 +126,14 @@ export class CheckpointFiles {
 
   get #temporaryDir(): string {
     return join(this.#dataDir, "files", "incoming");
+  }
+
+  get #unsettledDir(): string {
+    return join(this.#dataDir, "files", "unsettled");
+  }
+
+  #unsettledPath(sha256: string): string {
+    return join(this.#unsettledDir, sha256);
   }
 
   async #namedByRuns(): Promise<Set<string>> {
@@ -135,14 +185,17 @@ export class IncomingFile implements Disposable {
   /** Puts it in its place, synced, its folder too; where the content is there already, that stays. */
   async store(sha256: string): Promise<{ deduplicated: boolean }> {
     const path = checkpointPath(this.#dataDir, sha256);
-    if (await exists(path)) return { deduplicated: true };
-    await this.#file.syncData();
-    await Deno.mkdir(dirname(path), { recursive: true });
-    await Deno.rename(this.#path, path);
-    this.#stored = true;
+    const deduplicated = await exists(path);
+    if (!deduplicated) {
+      await this.#file.syncData();
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await Deno.rename(this.#path, path);
+      this.#stored = true;
+    }
+    // Of one that is there, too: who put it there may have been killed before this.
     await syncFolder(dirname(path));
     await syncFolder(dirname(dirname(path)));
-    return { deduplicated: false };
+    return { deduplicated };
   }
 
   [Symbol.dispose](): void {
@@ -155,6 +208,16 @@ export class IncomingFile implements Disposable {
 async function syncFolder(path: string): Promise<void> {
   using folder = await Deno.open(path);
   await folder.sync();
+}
+
+/** Of what is in a folder; none where there is no folder. */
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

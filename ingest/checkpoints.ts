@@ -34,7 +34,7 @@ export class CheckpointDesk {
   }
 
   handlers(): Handlers<typeof PublishService> {
-    return { publishCheckpoint: (call) => this.#publish(call) };
+    return { publishCheckpoint: (call) => ofStore(this.#publish(call)) };
   }
 
   async #publish(call: Call) {
@@ -45,13 +45,14 @@ export class CheckpointDesk {
     using file = await this.#files.receive();
     await receiveChunks(call, messages, file);
     const sha256 = file.digest();
-    using _used = this.#files.use(sha256);
+    using used = this.#files.use(sha256);
     checkContent(header, file.sizeBytes, sha256);
     using _synced = this.#context.store.wantSynced();
     await this.#register(stream);
     const { deduplicated } = await file.store(sha256);
     const row = rowOf(header, file.sizeBytes, sha256, this.#context.nowUnixNs());
     const version = await this.#storeRow(stream, row);
+    used.named = true;
     await this.#context.store.synced(version);
     return { checkpoint: checkpointMessage(row), deduplicated };
   }

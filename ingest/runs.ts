@@ -161,11 +161,12 @@ export class RunDesk {
       );
     }
     const files = await ofStore(this.#context.history.call("checkpoints", runId));
+    this.#files.unsettle(files.map(({ sha256 }) => sha256));
     const { value: deleted } = await ofStore(this.#context.store.call("deleteRun", runId));
     if (deleted === null) throw noRun(runId);
     this.#context.presence.forget(runId);
     this.#context.runsChanged();
-    await this.#files.removeUnused(files.map(({ sha256 }) => sha256));
+    await this.#files.removeUnused();
     return { deleted: countsMessage(deleted) };
   }
 

@@ -559,6 +559,41 @@ Deno.test("ingest: a checkpoint's bytes are kept once, fetched whole, and leave 
   assert.deepEqual([...Deno.readDirSync(`${box.dataDir}/files/incoming`)], []);
 });
 
+Deno.test("ingest: a checkpoint's bytes that a killed process left without a run go at the next start", async () => {
+  await using box = await TestBox.create();
+  const { serve, client } = await started(box);
+  const stored = await client.checkpoint([
+    {
+      part: {
+        case: "header",
+        value: { runId: "one", streamId: streamId(), checkpoint: { name: "best.pt" } },
+      },
+    },
+    { part: { case: "chunk", value: new Uint8Array(100) } },
+  ]);
+  const named = stored.checkpoint!.sha256.toHex();
+  const left = "ab".repeat(32);
+  const files = `${box.dataDir}/files`;
+  const isThere = (path: string) => {
+    try {
+      return Deno.lstatSync(`${files}/${path}`).isFile;
+    } catch {
+      return false;
+    }
+  };
+  assert(!isThere(`unsettled/${named}`), "a run has it");
+  await serve.stop();
+  Deno.mkdirSync(`${files}/ab`, { recursive: true });
+  for (const path of [`ab/${left}`, `unsettled/${left}`, `unsettled/${named}`]) {
+    Deno.writeTextFileSync(`${files}/${path}`, "");
+  }
+  await started(box);
+  await waitFor("it to go", () => !isThere(`ab/${left}`));
+  await waitFor("all to be settled", () => !isThere(`unsettled/${named}`));
+  assert(isThere(`${named.slice(0, 2)}/${named}`));
+  assert(!isThere(`unsettled/${left}`));
+});
+
 Deno.test("ingest: where it cannot start, the live lane works and says why", async () => {
   await using box = await TestBox.create();
   await Deno.writeTextFile(`${box.dataDir}/telebridge.db`, "this is no database".repeat(1000));
