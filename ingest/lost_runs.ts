@@ -20,6 +20,7 @@ export async function expectRunning({ history, presence }: Parts): Promise<void>
       after = page.next ?? undefined;
     } while (after !== undefined);
   } catch (error) {
+    if (history.stopped) return;
     logger.warn`cannot tell which runs were going on: ${messageOf(error)}`;
   }
 }
@@ -35,6 +36,7 @@ export async function markLost(parts: Parts, runId: string): Promise<void> {
     await store.call("finishRun", runId, { timeUnixNs, state: "lost", reason });
     runsChanged();
   } catch (error) {
+    if (history.stopped) return;
     logger.warn`cannot mark run ${runId} as lost, trying again later: ${messageOf(error)}`;
     presence.expect(runId);
   }

@@ -112,7 +112,10 @@ class Ingest {
     const ports = await servers.listen(start);
     const ingest = new Ingest({ context, servers, publish, stops });
     ingest.#ready(ports);
-    context.store.opened.then(() => expectRunning(context));
+    context.store.opened.then(() => {
+      expectRunning(context);
+      files.removeUnused();
+    });
     return ingest;
   }
 

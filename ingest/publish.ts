@@ -82,7 +82,9 @@ export class PublishDesk {
     this.#each((call) => call.pause());
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, DRAIN_MS_MAX));
-    await Promise.race([this.#context.store.drained(), late]);
+    const { store } = this.#context;
+    // Where nothing is stored, nobody waits for it: clients keep what they were not told of.
+    if (store.failing === null) await Promise.race([store.drained(), late]);
     clearTimeout(timer);
     this.#each((call) => call.fail(stoppingError()));
   }

@@ -72,6 +72,10 @@ export class History {
     this.#callMsMax = options.callMsMax ?? CALL_MS_MAX;
   }
 
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Calls that were refused because too many waited. */
   get refused(): number {
     return this.#refused;
