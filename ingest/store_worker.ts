@@ -22,6 +22,9 @@ const RETRY_MS_FIRST = 50;
 const RETRY_MS_MAX = 1_000;
 const STATS_MS = 1_000;
 
+/** What can fail apart from the rest: it works again when it has worked again, whatever else works. */
+type Doing = "write" | "sync" | "tidy";
+
 type CommitMessage = Extract<ToStoreWorker, { type: "commit" }>;
 
 class StoreWorker {
@@ -37,6 +40,9 @@ class StoreWorker {
   #syncedVersion = 0;
   #syncWanted = false;
   #syncing = false;
+  /** Why what fails does. */
+  readonly #troubles = new Map<Doing, string>();
+  /** As it was told last. */
   #failing: string | null = null;
   #closing = false;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -50,7 +56,7 @@ class StoreWorker {
     this.#libraryPath = libraryPath;
     this.#post = post;
     this.#statsTimer = setInterval(() => this.#onSecond(), STATS_MS);
-    this.#attempt(() => this.#open());
+    this.#attempt("write", () => this.#open());
   }
 
   receive(message: Exclude<ToStoreWorker, { type: "open" }>): void {
@@ -95,7 +101,7 @@ class StoreWorker {
   /** Returns false when it must be tried again. */
   #commit({ id, batches }: CommitMessage): boolean {
     const startedAtMs = performance.now();
-    const results = this.#attempt(() => this.#store(batches));
+    const results = this.#attempt("write", () => this.#store(batches));
     if (results === null) return false;
     const version = ++this.#version;
     const seconds = (performance.now() - startedAtMs) / 1000;
@@ -140,13 +146,13 @@ class StoreWorker {
       const writer = this.#open();
       const value = (writer[name] as (...args: unknown[]) => unknown)(...args);
       this.#post({ type: "reply", id, version: ++this.#version, value });
-      this.#setFailing(null);
+      this.#setTrouble("write", null);
       this.#sync();
       this.#scheduleIdle();
     } catch (error) {
       const unavailable = error instanceof StoreUnavailable;
       const deleted = error instanceof RunDeleted;
-      if (unavailable) this.#setFailing(error.message);
+      if (unavailable) this.#setTrouble("write", error.message);
       this.#post({ type: "error", id, unavailable, deleted, message: messageOf(error) });
     }
   }
@@ -163,14 +169,16 @@ class StoreWorker {
         await this.#open().sync();
         this.#syncedVersion = version;
         retryMs = RETRY_MS_FIRST;
+        this.#setTrouble("sync", null);
         const seconds = (performance.now() - startedAtMs) / 1000;
         this.#post({ type: "synced", version, seconds });
       } catch (error) {
-        this.#setFailing(messageOf(error));
+        this.#setTrouble("sync", messageOf(error));
         await new Promise((resolve) => setTimeout(resolve, retryMs));
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
+    this.#setTrouble("sync", null);
     this.#syncing = false;
   }
 
@@ -178,7 +186,9 @@ class StoreWorker {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
       if (this.#committing || this.#closing) return;
-      if (this.#attempt(() => this.#open().idle()) === true) this.#scheduleIdle();
+      // Tidying may go well where rows cannot be stored, so that it says nothing of that.
+      if (this.#troubles.has("write")) this.#attempt("write", () => this.#open().probe());
+      else if (this.#attempt("tidy", () => this.#open().idle()) === true) this.#scheduleIdle();
     }, 0);
   }
 
@@ -200,19 +210,22 @@ class StoreWorker {
   }
 
   /** Returns null when the store cannot do it now, and tells so. */
-  #attempt<Result>(work: () => Result): Result | null {
+  #attempt<Result>(doing: Doing, work: () => Result): Result | null {
     try {
       const result = work();
-      this.#setFailing(null);
+      this.#setTrouble(doing, null);
       return result;
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      this.#setFailing(error.message);
+      this.#setTrouble(doing, error.message);
       return null;
     }
   }
 
-  #setFailing(reason: string | null): void {
+  #setTrouble(doing: Doing, trouble: string | null): void {
+    if (trouble === null) this.#troubles.delete(doing);
+    else this.#troubles.set(doing, trouble);
+    const [reason = null] = this.#troubles.values();
     if (this.#failing === reason) return;
     this.#failing = reason;
     this.#post({ type: "failing", reason });

@@ -205,6 +205,8 @@ export class MemoryStore implements StoreWriter, StoreReader {
     return Promise.resolve();
   }
 
+  probe(): void {}
+
   idle(): boolean {
     return false;
   }

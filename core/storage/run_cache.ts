@@ -18,14 +18,17 @@ export interface WriterStream {
   run: WriterRun;
   committed: Sequences;
   lastTimeUnixNs: bigint;
-  /** Differs from the database's row. */
-  changed: boolean;
 }
+
+/** Of runs and streams. More are forgotten, and looked up again where they are needed: a server may run for months. */
+const ENTRIES_MAX = 16_384;
 
 /** Runs, streams and series of the database by their names. After a failed transaction it is thrown away. */
 export class RunCache {
   readonly #runs = new Map<string, WriterRun>();
   readonly #streams = new Map<string, WriterStream>();
+  /** They differ from the database's rows. */
+  readonly #changed = new Set<WriterStream>();
   readonly #findRun: StatementSync;
   readonly #sumRows: StatementSync;
   readonly #findStream: StatementSync;
@@ -87,10 +90,10 @@ export class RunCache {
     let stream: WriterStream;
     if (found === undefined) {
       const id = Number(this.#addStream.run(run.id, streamId).lastInsertRowid);
-      stream = { id, run, committed: noRows(), lastTimeUnixNs: 0n, changed: false };
+      stream = { id, run, committed: noRows(), lastTimeUnixNs: 0n };
     } else {
       const { id, last_ns, ...committed } = found as { id: bigint; last_ns: bigint } & Sequences;
-      stream = { id: Number(id), run, committed, lastTimeUnixNs: last_ns, changed: false };
+      stream = { id: Number(id), run, committed, lastTimeUnixNs: last_ns };
     }
     this.#streams.set(key, stream);
     return stream;
@@ -114,19 +117,26 @@ export class RunCache {
     });
   }
 
-  /** How many samples each of the runs has. */
-  *samplesByRun(): Iterable<[run: number, samples: number]> {
-    for (const { id, rows } of this.#runs.values()) yield [id, Number(rows.samples)];
+  /** The stream has come further. */
+  changed(stream: WriterStream): void {
+    this.#changed.add(stream);
   }
 
-  /** Writes how far streams have come since the last call. */
-  writeStreams(): void {
-    for (const stream of this.#streams.values()) {
-      if (!stream.changed) continue;
+  /** It is time for another one. */
+  get isLarge(): boolean {
+    return this.#runs.size + this.#streams.size > ENTRIES_MAX;
+  }
+
+  /** Writes how far streams have come since the last call. Returns the runs that are theirs. */
+  writeStreams(): Set<WriterRun> {
+    const runs = new Set<WriterRun>();
+    for (const stream of this.#changed) {
       const marks = ROW_KINDS.map((kind) => stream.committed[kind]);
       this.#updateStream.run(stream.lastTimeUnixNs, ...marks, stream.id);
-      stream.changed = false;
+      runs.add(stream.run);
     }
+    this.#changed.clear();
+    return runs;
   }
 }
 

@@ -5,6 +5,7 @@ import { reasonToRefuse } from "./batch_check.ts";
 import { ColumnInsert, type RowSlice } from "./column_insert.ts";
 import { Compactor } from "./compactor.ts";
 import { connectWriter } from "./connection.ts";
+import { MIGRATIONS } from "./migrations.ts";
 import type { RowBatch, RowKind, RunRecord, RunState } from "./records.ts";
 import type { RowInsert } from "./row_insert.ts";
 import { binderOf, newestTimeUnixNs, rowInserts } from "./row_tables.ts";
@@ -16,9 +17,13 @@ import {
   RunDeleted,
   type RunRegistration,
   type StoreStats,
+  StoreUnavailable,
   type StoreWriter,
 } from "./store.ts";
 import { WalKeeper, type WalLimits } from "./wal_keeper.ts";
+
+/** Of a run. Each stays in memory; a name that has a number in it makes a new one at every step. */
+const SERIES_MAX = 100_000;
 
 export interface SqliteStoreOptions {
   /** Samples of a run that are made chunks at once; default: what measured best. */
@@ -131,24 +136,31 @@ export class SqliteStore implements StoreWriter {
   }
 
   commit(batches: readonly RowBatch[]): BatchResult[] {
-    this.#guarded("look at the WAL", ({ db }) => this.#wal.beforeCommit(db));
-    const results = this.#transaction(`commit ${batches.length} messages`, (connection) => {
+    const doing = `commit ${batches.length} messages`;
+    const { results, runs } = this.#transaction(doing, (connection) => {
       const results = batches.map((batch) => this.#store(connection, batch));
-      connection.cache.writeStreams();
-      return results;
+      return { results, runs: connection.cache.writeStreams() };
     });
-    const { db, cache, compactor } = this.#connection!;
-    for (const [run, samples] of cache.samplesByRun()) compactor.committed(run, samples);
-    this.#wal.afterCommit(db);
+    const connection = this.#connection!;
+    for (const { id, rows } of runs) connection.compactor.committed(id, Number(rows.samples));
+    if (connection.cache.isLarge) connection.cache = new RunCache(connection.db);
+    this.#checkpointIfLarge();
     return results;
   }
 
+  probe(): void {
+    // Writes a page, though nothing changes.
+    this.#transaction("write", ({ db }) => db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`));
+  }
+
   async sync(): Promise<void> {
+    if (this.#wal.doubtful) this.#guarded("write anew", ({ db }) => this.#wal.empty(db));
     await this.#wal.sync();
   }
 
   idle(): boolean {
     return this.#guarded("tidy the database", ({ db, runs, compactor }) => {
+      this.#wal.beforeCommit(db);
       if (runs.removeDeletedRows() || compactor.work()) {
         this.#wal.afterCommit(db);
         return true;
@@ -171,6 +183,15 @@ export class SqliteStore implements StoreWriter {
     this.#connection = null;
   }
 
+  /** The rows before it are committed, whatever becomes of it. It is tried again, and in idle moments told of. */
+  #checkpointIfLarge(): void {
+    try {
+      this.#guarded("checkpoint", ({ db }) => this.#wal.afterCommit(db));
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+  }
+
   #store(connection: Connection, batch: RowBatch): BatchResult {
     const { cache } = connection;
     const reason = reasonToRefuse(batch);
@@ -183,6 +204,12 @@ export class SqliteStore implements StoreWriter {
     if (run === null) return { outcome: "refused", reason: `there is no run ${runId}` };
     const stream = cache.stream(run, batch.stream);
     const { kind, firstSequence, count } = batch;
+    if (kind === "samples" && run.series.size + batch.rows.names.length > SERIES_MAX) {
+      const names = new Set([...run.series.keys(), ...batch.rows.names]);
+      if (names.size > SERIES_MAX) {
+        return { outcome: "refused", reason: `a run may have ${SERIES_MAX} series` };
+      }
+    }
     const committed = stream.committed[kind];
     if (firstSequence > committed + 1n) return { outcome: "gap", committed };
     const known = Number(committed + 1n - firstSequence);
@@ -198,7 +225,7 @@ export class SqliteStore implements StoreWriter {
     stream.committed[kind] += BigInt(rowsNew);
     const newest = newestTimeUnixNs(batch);
     if (newest > stream.lastTimeUnixNs) stream.lastTimeUnixNs = newest;
-    stream.changed = true;
+    cache.changed(stream);
     return { outcome: "committed", committed: stream.committed[kind], rowsNew };
   }
 
@@ -206,6 +233,7 @@ export class SqliteStore implements StoreWriter {
   #transaction<Result>(doing: string, work: (connection: Connection) => Result): Result {
     return this.#guarded(doing, (connection) => {
       const { db } = connection;
+      this.#wal.beforeCommit(db);
       connection.begin.run();
       try {
         const result = work(connection);

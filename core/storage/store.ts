@@ -86,6 +86,9 @@ export interface StoreWriter extends Disposable {
    */
   sync(): Promise<void>;
 
+  /** Writes as a commit does, and changes nothing. Throws {@link StoreUnavailable} where rows could not be stored. */
+  probe(): void;
+
   /**
    * Housekeeping off the write path: a passive checkpoint, compaction of samples, rollups. Does at most a few ms of work
    * and returns whether there is more. Called when no batch waits.

@@ -52,13 +52,14 @@ export class WalKeeper implements Disposable {
   #checkpointMsMax = 0;
   /** After the last checkpoint that was not complete; null: it was. */
   #held: WalState | null = null;
+  #doubtful = false;
 
   constructor(databasePath: string, limits: Partial<WalLimits> = {}) {
     this.#path = databasePath;
     this.#limits = { ...WAL_LIMITS, ...limits };
   }
 
-  /** Throws {@link StoreUnavailable} while a reader keeps the WAL at its limit. */
+  /** For whatever writes. Throws {@link StoreUnavailable} while a reader keeps the WAL at its limit. */
   beforeCommit(db: DatabaseSync): void {
     if ((this.#held?.bytes ?? 0) < this.#limits.bytesMax) return;
     this.#checkpoint(db, "RESTART");
@@ -86,6 +87,27 @@ export class WalKeeper implements Disposable {
     if (this.#fileBytes() >= this.#limits.checkpointForcedBytes) this.#checkpoint(db, "TRUNCATE");
   }
 
+  /**
+   * An fdatasync of the WAL has failed, ours or that of a checkpoint. Linux then takes the pages that it could not write
+   * for written, and the next one returns 0 (https://wiki.postgresql.org/wiki/Fsync_Errors): what the WAL had must be in
+   * the database, synced, before anything is synced again.
+   */
+  get doubtful(): boolean {
+    return this.#doubtful;
+  }
+
+  /** Moves all of the WAL to the database, and syncs that. Throws {@link StoreUnavailable} while somebody reads the WAL. */
+  empty(db: DatabaseSync): void {
+    this.#checkpoint(db, "TRUNCATE");
+    if (this.#fileBytes() > 0) {
+      throw new StoreUnavailable(
+        "io",
+        `an fdatasync of ${this.#path}-wal has failed, and somebody reads it: it cannot be begun anew yet`,
+      );
+    }
+    this.#doubtful = false;
+  }
+
   /** Resolves when the WAL has been fdatasynced as it was at the call. */
   async sync(): Promise<void> {
     try {
@@ -95,6 +117,7 @@ export class WalKeeper implements Disposable {
       this.#syncing = Promise.allSettled([this.#syncing, synced]);
       await synced;
     } catch (error) {
+      this.#doubtful = true;
       throw new StoreUnavailable("io", `cannot sync ${this.#path}-wal: ${messageOf(error)}`);
     }
   }
@@ -154,7 +177,13 @@ export class WalKeeper implements Disposable {
     const startedMs = performance.now();
     // The latter two would wait for readers: they are tried, no more.
     db.exec("PRAGMA busy_timeout = 0");
-    const state = walState(db, mode);
+    let state: WalState;
+    try {
+      state = walState(db, mode);
+    } catch (error) {
+      this.#doubtful = true; // it may have been its fsync of the WAL
+      throw error;
+    }
     db.exec("PRAGMA busy_timeout = 1000");
     this.#held = state.newBytes > 0 ? state : null;
     this.#checkpoints++;

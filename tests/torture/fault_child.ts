@@ -1,10 +1,12 @@
 /**
  * Commits to a store on its own in a process in which writes fail (io_faults.c): `fault_child.ts DATA_DIR`. For each line
- * on standard input, "N COUNT", it commits COUNT steps from sequence N on, and prints what became of them as JSON.
+ * on standard input, "N COUNT", it commits COUNT steps from sequence N on and tidies up, or, "sync", it syncs all of them,
+ * and prints what became of that as JSON. In every idle moment it makes a checkpoint.
  */
 
-import { databasePath, openStore } from "../../core/storage/open.ts";
+import { databasePath } from "../../core/storage/open.ts";
 import type { RowBatch, StepColumns, StreamKey } from "../../core/storage/records.ts";
+import { SqliteStore } from "../../core/storage/sqlite_store.ts";
 import { StoreUnavailable } from "../../core/storage/store.ts";
 
 const stream: StreamKey = { runId: "faulty", streamId: "00".repeat(16) };
@@ -22,13 +24,18 @@ function batchOf(first: bigint, count: number): RowBatch {
 }
 
 if (import.meta.main) {
-  using store = openStore(databasePath(Deno.args[0]!));
+  using store = new SqliteStore(databasePath(Deno.args[0]!), { wal: { checkpointBytes: 1 } });
   store.registerRun({ stream, startTimeUnixNs: 1n, tags: [], metadataJson: "" });
   console.log(JSON.stringify({ ready: true }));
   const decoder = new TextDecoder();
   for await (const bytes of Deno.stdin.readable) {
     const [first, count] = decoder.decode(bytes).trim().split(" ");
     try {
+      if (first === "sync") {
+        await store.sync();
+        console.log(JSON.stringify({ outcome: "synced" }));
+        continue;
+      }
       const [result] = store.commit([batchOf(BigInt(first!), Number(count))]);
       while (store.idle());
       console.log(JSON.stringify({ outcome: result!.outcome }));

@@ -15,10 +15,16 @@ const STREAM_ID = new Uint8Array(16).fill(7);
 const ROWS = 200;
 /** Long enough for an ack that must not come to come. */
 const NO_ACK_MS = 500;
+/** Longer than the store waits before it tries again. */
+const STATE_LOOKS = 60;
+const STATE_LOOK_MS = 50;
+const STOP_MS_MAX = 3_000;
 
-Deno.test("faults: whichever write of a commit fails, its rows are stored once, after it is tried again", async () => {
-  await using box = await TestBox.create();
-  const faults = await IoFaults.create(box, DATABASE);
+/** A store in a process of its own (fault_child.ts). Returns what gives it a line and resolves to its answer. */
+async function faultyStore(
+  box: TestBox,
+  faults: IoFaults,
+): Promise<(line: string) => Promise<{ outcome?: string; unavailable?: string }>> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--allow-all", "--quiet", "--cached-only"],
@@ -36,14 +42,19 @@ Deno.test("faults: whichever write of a commit fails, its rows are stored once, 
   await lines.next("the child");
   const writer = child.stdin.getWriter();
   const encoder = new TextEncoder();
-  const commit = async (first: number): Promise<{ outcome?: string; unavailable?: string }> => {
-    await writer.write(encoder.encode(`${first} ${ROWS}\n`));
+  return async (line) => {
+    await writer.write(encoder.encode(`${line}\n`));
     return JSON.parse(await lines.next("the child"));
   };
+}
 
+Deno.test("faults: whichever write of a commit fails, its rows are stored once, after it is tried again", async () => {
+  await using box = await TestBox.create();
+  const faults = await IoFaults.create(box, DATABASE);
+  const commit = await faultyStore(box, faults);
   let first = 1;
   const seenBefore = faults.writesSeen;
-  assert.deepEqual(await commit(first), { outcome: "committed" });
+  assert.deepEqual(await commit(`${first} ${ROWS}`), { outcome: "committed" });
   const writesPerCommit = faults.writesSeen - seenBefore;
   assert(writesPerCommit > 1, `a commit makes ${writesPerCommit} writes`);
   first += ROWS;
@@ -51,11 +62,11 @@ Deno.test("faults: whichever write of a commit fails, its rows are stored once, 
   for (let n = 1; n <= writesPerCommit + 1; n++) {
     for (const errno of [EIO, ENOSPC]) {
       faults.failWrite(n, errno);
-      let answer = await commit(first);
+      let answer = await commit(`${first} ${ROWS}`);
       faults.mend();
       if (answer.unavailable !== undefined) {
         failures.set(answer.unavailable, (failures.get(answer.unavailable) ?? 0) + 1);
-        answer = await commit(first);
+        answer = await commit(`${first} ${ROWS}`);
       }
       assert.deepEqual(answer, { outcome: "committed" }, `write ${n}, errno ${errno}`);
       first += ROWS;
@@ -110,6 +121,55 @@ Deno.test("faults: while the disk is full nothing is acknowledged, everybody is 
     Array.from({ length: 2 * ROWS }, (_, index) => BigInt(index + 1)),
   );
   assert.deepEqual(integrityComplaints(box), []);
+});
+
+Deno.test("faults: a full disk stays one while nobody has rows to store, and `serve` stops at once", async () => {
+  await using box = await TestBox.create();
+  const faults = await IoFaults.create(box, DATABASE);
+  const serve = await Serve.start(box, { environment: faults.environment });
+  const client = grpcClient(`unix:${box.dataDir}/ingest.sock`);
+  faults.failWrite(1, ENOSPC, { lasts: true });
+  const call = new StepCall(client, { runId: box.runId("refused"), streamId: STREAM_ID });
+  assert.match(await call.ended, /full|space/i);
+  const state = async () => (await (await serve.fetch("/healthz")).json()).durable.state;
+  await waitFor("/healthz", async () => await state() === "failing");
+  for (let i = 0; i < STATE_LOOKS; i++) {
+    assert.equal(await state(), "failing", `look ${i}`);
+    await sleep(STATE_LOOK_MS);
+  }
+  faults.mend();
+  await waitFor("/healthz to be well", async () => await state() === "ok");
+  faults.failWrite(1, ENOSPC, { lasts: true });
+  const again = new StepCall(client, { runId: box.runId("refused"), streamId: STREAM_ID });
+  assert.match(await again.ended, /full|space/i);
+  client.close();
+  const stoppedAtMs = performance.now();
+  await serve.stop();
+  assert(performance.now() - stoppedAtMs < STOP_MS_MAX, "it waited for the disk");
+});
+
+Deno.test("faults: where a checkpoint's fsync failed, rows are synced by the database and not by the next fdatasync", async () => {
+  await using box = await TestBox.create();
+  const faults = await IoFaults.create(box, DATABASE);
+  const store = await faultyStore(box, faults);
+  const path = databasePath(box.dataDir);
+  using _reader = openReader(path); // so that the WAL outlives the store's connection
+  const walBytes = () => Deno.statSync(`${path}-wal`).size;
+  assert.deepEqual(await store(`1 ${ROWS}`), { outcome: "committed" });
+  assert.deepEqual(await store("sync"), { outcome: "synced" });
+  assert(walBytes() > 0);
+  faults.closeGate();
+  const begunBefore = faults.syncsBegun;
+  const answer = store(`${ROWS + 1} ${ROWS}`);
+  await waitFor("the fsync of the WAL's new header", () => faults.syncsBegun > begunBefore);
+  faults.permitSync();
+  await waitFor("the checkpoint's", () => faults.syncsBegun > begunBefore + 1);
+  faults.failSyncs(EIO);
+  faults.openGate();
+  assert.deepEqual(await answer, { unavailable: "io" });
+  faults.mend();
+  assert.deepEqual(await store("sync"), { outcome: "synced" });
+  assert.equal(walBytes(), 0);
 });
 
 Deno.test("faults: no synced ack precedes an fdatasync that began after the rows were written", async () => {
@@ -167,7 +227,14 @@ Deno.test("faults: no synced ack precedes an fdatasync that began after the rows
     "acknowledged although fdatasync failed",
   );
   faults.mend();
+  const walBytes = () => Deno.statSync(databasePath(box.dataDir) + "-wal").size;
+  assert(walBytes() > 0);
   await waitFor("them, synced", () => call.ack!.syncedSequence === BigInt(4 * ROWS), acked);
+  // A second fdatasync of the same pages would tell nothing: they are in the database, synced with it.
+  assert.equal(walBytes(), 0);
+  call.write(BigInt(4 * ROWS + 1), ROWS);
+  await waitFor("rows after it", () => call.ack!.syncedSequence === BigInt(5 * ROWS), acked);
+  assert(walBytes() > 0, "synced by fdatasync of the WAL again");
   await call.end();
   client.close();
 });

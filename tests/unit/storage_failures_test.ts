@@ -58,6 +58,12 @@ Deno.test("a database of a newer telebridge or of another program is left alone"
   assert.equal(openReader(`${box.folder}/nothing.db`), null);
   Deno.writeTextFileSync(`${box.folder}/begun.db`, "");
   assert.equal(openReader(`${box.folder}/begun.db`), null, "it has no tables yet");
+  {
+    using db = new DatabaseSync(`${box.folder}/begun.db`);
+    db.exec("PRAGMA journal_mode = WAL"); // which the writer does before it makes them
+  }
+  assert(Deno.statSync(`${box.folder}/begun.db`).size > 0);
+  assert.equal(openReader(`${box.folder}/begun.db`), null, "it has no tables even now");
 });
 
 Deno.test("a person's write lock holds a commit up, and then it goes on", async () => {
@@ -174,11 +180,33 @@ Deno.test("a reader that never lets go is named, and at the limit nothing is com
   const { walHeldBy } = store.stats();
   assert.equal(walHeldBy!.pid, person.pid);
   assert(walHeldBy!.bytes >= 2 * mib, `${walHeldBy!.bytes}`);
+  // Whatever else writes would tell that the store is well, and make the WAL longer.
+  for (const write of [() => store.probe(), () => store.idle(), () => register(store)]) {
+    assert.throws(write, isUnavailable("locked"));
+  }
   await input.close();
   await person.status;
   await person.stdout.cancel().catch(() => {});
   commitSome();
   assert.equal(store.stats().walHeldBy, null);
+});
+
+Deno.test("a run that makes a series at every step is refused before it fills the memory", async () => {
+  await using box = await TestBox.create();
+  using store = new SqliteStore(databasePath(box.dataDir));
+  register(store);
+  const count = 100_001;
+  const [result] = store.commit([{
+    ...{ kind: "samples", stream: STREAM, firstSequence: 1n, count },
+    rows: {
+      names: Array.from({ length: count }, (_, i) => `loss_${i}`),
+      series: Uint32Array.from({ length: count }, (_, i) => i),
+      timeUnixNs: new BigInt64Array(count).fill(START_UNIX_NS),
+      step: null,
+      value: new Float64Array(count),
+    },
+  }]);
+  assert.deepEqual(result, { outcome: "refused", reason: "a run may have 100000 series" });
 });
 
 Deno.test("the WAL stays small while batches come without a pause", async () => {
