@@ -82,6 +82,11 @@ export class PublishCall {
 
   /** Sends an ack if something has changed. */
   ack(): void {
+    this.#sendAck();
+    this.#endIfDone();
+  }
+
+  #sendAck(): void {
     if (!this.#opened || this.#closed || this.#blocked) return;
     const ack: AckFields = {
       committedSequence: this.#committed,
@@ -92,7 +97,6 @@ export class PublishCall {
       this.#lastAck = ack;
       this.#blocked = !this.#call.write(ack);
     }
-    this.#endIfDone();
   }
 
   /** All up to this version of the store is synced. */
@@ -107,7 +111,7 @@ export class PublishCall {
 
   fail(error: unknown): void {
     if (this.#closed) return;
-    this.ack();
+    this.#sendAck(); // and no more: a client that has sent all is to hear of this, not that all is well
     this.#close();
     endWithError(this.#call, error);
   }

@@ -211,6 +211,9 @@ Deno.test("ingest: what is sent again is passed over, a gap ends the call and sa
   assert.equal(ending.code, grpc.status.ABORTED);
   assert.match(ending.details, /go on from sequence 16/);
   assert.deepEqual(ending.metadata.get("next-sequence"), ["16"]);
+  const third = client.publish("publishRunSteps");
+  third.send({ open, firstSequence: 17n, columns: stepColumns(17, 1) }).end();
+  assert.equal((await third.ended()).code, grpc.status.ABORTED, "also to who has sent all");
   using stored = reader(box);
   const { rows } = stored.steps("again", {}, null, 100);
   assert.deepEqual([...rows.step], Array.from({ length: 15 }, (_, index) => BigInt(index + 1)));
