@@ -43,7 +43,7 @@ export const suites: readonly Suite[] = [
   denoTests("system", 8, "tests/system"),
   denoTests("torture", 8, "tests/torture"),
   // The same tests for each client: both store the same.
-  denoTests("clients", 10, "tests/clients"),
+  denoTests("clients", 14, "tests/clients"),
   denoTests("browser", 15, "tests/browser"),
   // Small sizes, whose figures mean little: this shows that no benchmark has rotted.
   { ...check("bench", "run", "--allow-all", "bench/run.ts", "--smoke"), minutesMax: 5 },
