@@ -90,11 +90,13 @@ export class LogsModel {
     this.#end = page.end;
     if (tailed) {
       this.lines.value = page.logs;
-      this.hasOlder.value = page.logs.length >= this.#tail && this.#tail < LINES_MAX;
+      // Of many large lines the first ones come, and the others after them.
+      const isFull = page.logs.length >= this.#tail || page.next !== null;
+      this.hasOlder.value = isFull && this.#tail < LINES_MAX;
     } else if (page.logs.length > 0) {
       this.lines.value = [...this.lines.value ?? [], ...page.logs].slice(-LINES_MAX);
     }
-    if (!tailed && page.next !== null) this.#again = true;
+    if (page.next !== null) this.#again = true;
   }
 
   stop(): void {

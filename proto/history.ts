@@ -7,7 +7,10 @@
 /** base64 of a little-endian Float64Array. */
 export type F64 = string;
 
-/** `GET /api/history/runs?tag=…&word=…&after=…&limit=…`, newest first: runs that have every tag, and in whose texts every word stands. */
+/**
+ * `GET /api/history/runs?tag=…&word=…&after=…&limit=…`, newest first: runs that have every tag, and every word in their
+ * name, state, note or tags.
+ */
 export interface StoredRunsPage {
   runs: StoredRun[];
   next: string | null;
@@ -36,7 +39,10 @@ export interface StoredRowCounts {
   checkpoints: number;
 }
 
-/** `GET /api/history/runs/ID`; `…/checkpoints/SHA256` are the bytes of one of its files. */
+/**
+ * `GET /api/history/runs/ID`: 404 where nothing is stored of it, null with `?optional=1`; `…/checkpoints/SHA256` are the
+ * bytes of one of its files.
+ */
 export interface StoredRunDetails extends StoredRun {
   series: StoredSeries[];
   params: { key: string; valueJson: string }[];

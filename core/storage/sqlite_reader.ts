@@ -36,6 +36,11 @@ import { type Filter, filterOf, RANGES } from "./row_filter.ts";
 import { Queries, rowsCommitted } from "./queries.ts";
 
 const RUNS_PAGE_MAX = 100;
+/** A page of rows with large texts ends with the piece that brings it here. */
+const PAGE_CHARS_MAX = 8 * 1024 * 1024;
+/** Rows that are read at a time; an extra may have 64 KiB, a log's text 1 MiB. */
+const PIECE_ROWS: Readonly<Partial<Record<RowKind, number>>> = { steps: 256 };
+const LARGE_PIECE_ROWS = 16;
 /** Where words of a run are looked for. */
 const TEXTS = `run.name || char(10) || run.state || char(10) || run.note || char(10) ||
   ifnull((SELECT group_concat(tag, char(10)) FROM run_tag WHERE run = run.id), '')`;
@@ -193,7 +198,7 @@ export class SqliteReader implements StoreReader {
     this.#db.close();
   }
 
-  /** A page of a run's rows of one kind, in the order of their keys. */
+  /** A page of a run's rows of one kind, in the order of their keys; shorter than `limit` where their texts are large. */
   #page(
     runId: string,
     kind: RowKind,
@@ -206,17 +211,31 @@ export class SqliteReader implements StoreReader {
     return this.#ofRun(runId, nothing, (run) => {
       const { table, columns } = ROW_TABLES[kind];
       const committed = rowsCommitted(this.#queries, run, kind);
-      const found = this.#queries.all(
-        `SELECT key, ${columns.join(", ")} FROM ${table}
-         WHERE ${["key > ?", "key <= ?", ...conditions].join(" AND ")} ORDER BY key LIMIT ?`,
-        keyOf(run, seen),
-        lastKeyOf(run),
-        ...values,
-        BigInt(limit + 1),
-      );
-      const rows = found.slice(0, limit);
-      const lastNumber = rows.length === 0 ? seen : numberOf(rows.at(-1)![0] as bigint);
-      return pageOf(rows, { lastNumber, more: found.length > limit, committed });
+      const select = `SELECT key, ${columns.join(", ")} FROM ${table}
+        WHERE ${["key > ?", "key <= ?", ...conditions].join(" AND ")} ORDER BY key LIMIT ?`;
+      const pieceRows = PIECE_ROWS[kind] ?? LARGE_PIECE_ROWS;
+      const rows: ArrayRow[] = [];
+      let lastKey = keyOf(run, seen);
+      let chars = 0;
+      let more = true;
+      while (more && rows.length < limit && chars < PAGE_CHARS_MAX) {
+        const wanted = Math.min(pieceRows, limit - rows.length);
+        const found = this.#queries.all(
+          select,
+          lastKey,
+          lastKeyOf(run),
+          ...values,
+          BigInt(wanted + 1),
+        );
+        more = found.length > wanted;
+        if (more) found.pop();
+        for (const row of found) {
+          rows.push(row);
+          chars += charsOf(row);
+        }
+        if (found.length > 0) lastKey = found.at(-1)![0] as bigint;
+      }
+      return pageOf(rows, { lastNumber: numberOf(lastKey), more, committed });
     });
   }
 
@@ -240,4 +259,10 @@ export class SqliteReader implements StoreReader {
       throw storeError(error, `${doing} in ${this.#path}`);
     }
   }
+}
+
+function charsOf(row: ArrayRow): number {
+  let chars = 0;
+  for (const value of row) if (typeof value === "string") chars += value.length;
+  return chars;
 }

@@ -174,7 +174,7 @@ export interface StoreReader extends Disposable {
   params(runId: string): ParamRow[];
   series(runId: string): SeriesInfo[];
 
-  /** In order of commit, which is that of time for one client. At most `limit` rows a page. */
+  /** In order of commit, which is that of time for one client. At most `limit` rows a page, fewer where they are large. */
   steps(runId: string, range: RowRange, after: Cursor | null, limit: number): Page<StepColumns>;
   episodes(runId: string, range: RowRange, after: Cursor | null, limit: number): Page<EpisodeRow[]>;
   /** Raw samples, compacted or not, in order of commit. `series`: null = all. */

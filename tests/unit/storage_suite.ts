@@ -150,6 +150,20 @@ export function storageSuite(name: string, open: () => OpenedStore): void {
     assert.deepEqual(found("old hopper"), [], "a word stands within one text");
   });
 
+  test("large rows come in pages of bounded size, each of them once", ({ writer, reader }) => {
+    register(writer);
+    const extra = JSON.stringify({ pad: "x".repeat(64 * 1024 - 20) });
+    const batch = stepBatch(TALE, 1, 600);
+    assert(batch.kind === "steps");
+    batch.rows.extraJson = Array<string>(600).fill(extra);
+    writer.commit([batch]);
+    const pages = readAll((after) => reader.steps("tale", {}, after, 8192));
+    const numbers = pages.flatMap(({ step }) => [...step]);
+    assert.deepEqual(numbers, Array.from({ length: 600 }, (_, index) => BigInt(index + 1)));
+    const bounded = name.startsWith("SQLite");
+    if (bounded) assert.deepEqual(pages.map(({ step }) => step.length), [256, 256, 88]);
+  });
+
   test("tags and the note change", ({ writer, reader }) => {
     register(writer, TALE, ["old", "kept"]);
     const changed = writer.updateRun("tale", {

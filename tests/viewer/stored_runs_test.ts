@@ -209,6 +209,27 @@ Deno.test("log: its end first, then what comes; by level and by text", async () 
   model.stop();
 });
 
+Deno.test("log: an end of large lines comes in several pages", async () => {
+  const lines = Array.from({ length: 300 }, (_, index) => ({
+    atMs: index,
+    level: 2,
+    source: "",
+    text: `line ${index}`,
+    step: null,
+  }));
+  const model = new LogsModel("a", (_run, from) => {
+    const first = "tail" in from ? Math.max(0, lines.length - from.tail) : Number(from.after);
+    const end = Math.min(lines.length, first + 16);
+    const next = end < lines.length ? String(end) : null;
+    return Promise.resolve({ logs: lines.slice(first, end), next, end: String(end) });
+  });
+  model.read();
+  await waitFor("the end", () => model.lines.value?.at(-1)?.text === "line 299");
+  assert.equal(model.lines.value!.length, 200);
+  assert.equal(model.hasOlder.value, true);
+  model.stop();
+});
+
 Deno.test("format: durations, sizes, counts", () => {
   assert.deepEqual([7e3, 754e3, 18_189e3].map(formatDuration), ["0:07", "12:34", "5:03:09"]);
   assert.deepEqual([812, 1_536, 3.2 * 2 ** 30].map(formatBytes), ["812 B", "1.5 KiB", "3.2 GiB"]);
