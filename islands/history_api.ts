@@ -74,7 +74,7 @@ export async function fetchStoredRuns(
 
 /** null: nothing is stored of this run. */
 export function fetchStoredRun(run: string): Promise<StoredRunDetails | null> {
-  return get(runPath(run), {});
+  return get(runPath(run), { optional: 1 });
 }
 
 /** At most about `points` points of each series; without a range all of it. */

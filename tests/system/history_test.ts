@@ -147,6 +147,11 @@ Deno.test("history: pages read what is stored of runs", async (t) => {
     await gone.body?.cancel();
   });
 
+  await t.step("of a run that may have stored nothing", async () => {
+    assert.equal(await json<StoredRunDetails | null>(serve, "runs/nobody?optional=1"), null);
+    assert.equal((await json<StoredRunDetails>(serve, "runs/tale?optional=1")).id, "tale");
+  });
+
   await t.step("mistakes are told", async () => {
     const cases: [path: string, status: number, message: RegExp][] = [
       ["runs?limit=0", 400, /limit is "0", expected a whole number from 1 to 1000/],
