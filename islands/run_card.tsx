@@ -19,6 +19,8 @@ function Figure({ name, label, value }: { name: string; label: string; value: st
 function describe(run: RunSummary): string {
   const endedAtMs = run.endedAtMs ?? Date.now();
   const parts = [];
+  const step = run.hud?.step ?? run.frames;
+  if (run.phase === "ended" && step > 0) parts.push(`step ${formatCount(step)}`);
   if (run.width !== undefined && run.height !== undefined) {
     parts.push(`${run.width} × ${run.height} ${formatName(run.format ?? 0)}`);
   }
@@ -30,10 +32,11 @@ function describe(run: RunSummary): string {
 
 export function RunCard({ run }: { run: RunSummary }) {
   const { hud } = run;
+  const hasEnded = run.phase === "ended";
   return (
     <li class="run-card" data-run={run.id} data-phase={run.phase}>
       <a href={`/runs/${encodeURIComponent(run.id)}`} class="run-link">
-        {run.phase !== "ended" && (
+        {!hasEnded && (
           <Thumbnail
             runId={run.id}
             present={run.phase !== "error"}
@@ -45,12 +48,14 @@ export function RunCard({ run }: { run: RunSummary }) {
           <PhaseChip phase={run.phase} />
         </div>
         {run.reason !== undefined && <p class="run-reason">{run.reason}</p>}
-        <dl class="figures">
-          <Figure name="episode" label="Episode" value={formatCount(hud?.episode)} />
-          <Figure name="step" label="Step" value={formatCount(hud?.step ?? run.frames)} />
-          <Figure name="return" label="Return" value={formatNumber(hud?.episodeReturn)} />
-          <Figure name="rate" label="Steps/s" value={formatRate(hud?.stepRateHz)} />
-        </dl>
+        {!hasEnded && (
+          <dl class="figures">
+            <Figure name="episode" label="Episode" value={formatCount(hud?.episode)} />
+            <Figure name="step" label="Step" value={formatCount(hud?.step ?? run.frames)} />
+            <Figure name="return" label="Return" value={formatNumber(hud?.episodeReturn)} />
+            <Figure name="rate" label="Steps/s" value={formatRate(hud?.stepRateHz)} />
+          </dl>
+        )}
         <p class="run-foot">{describe(run)}</p>
       </a>
     </li>

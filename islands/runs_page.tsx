@@ -43,10 +43,12 @@ export function startRunsPage(): JSX.Element {
 function RunsPage({ client, stored, lastValues }: PageProps) {
   const connection = useComputed(() => client.status.value?.connection ?? null).value;
   const runs = client.runs.value;
-  const live = runs?.filter((run) => run.phase === "live" || run.phase === "paused").length ?? 0;
   const filter = stored.filter.value;
   const { cards, rows } = mergeRuns(runs ?? [], stored.found.value, filter);
   const count = cards.length + rows.length;
+  // One that only stores rows is as live as one with a picture.
+  const live = cards.filter(({ phase }) => phase === "live" || phase === "paused").length +
+    rows.filter(({ state }) => state === "running").length;
   const isFiltered = filter.text !== "" || filter.tag !== null;
   const counted = formatCount(count) + (stored.hasMore.value ? "+" : "");
   return (
