@@ -4,6 +4,8 @@ import type { SeriesColumns } from "./history_api.ts";
 
 /** What is appended beyond so many points is thinned by the server: the series is read anew. */
 const POINTS_MAX = 5_000;
+/** Beside points that stand for many samples single ones look like another signal: there may be so many for each of them. */
+const TAIL_SHARE_MAX = 0.5;
 
 export class SeriesData implements SeriesColumns {
   timeS: number[] = [];
@@ -20,7 +22,9 @@ export class SeriesData implements SeriesColumns {
     this.min = read.min && Array.from(read.min);
     this.max = read.max && Array.from(read.max);
     // A server may give more than was asked for; reading that again would give the same.
-    this.#pointsMax = Math.max(POINTS_MAX, 2 * this.timeS.length);
+    this.#pointsMax = this.min === null
+      ? Math.max(POINTS_MAX, 2 * this.timeS.length)
+      : (1 + TAIL_SHARE_MAX) * this.timeS.length;
   }
 
   get points(): number {

@@ -88,6 +88,15 @@ Deno.test("series: what is not newer is not added again, and bands go on with si
   assert.deepEqual([data.value, data.min, data.max], [[1, 2, 3, 4], [0, 1, 3, 4], [2, 3, 3, 4]]);
 });
 
+Deno.test("series: behind points that stand for many samples few single ones are kept", () => {
+  const read = { ...columns(Array(100).fill(1)), min: Array(100).fill(0), max: Array(100).fill(2) };
+  const data = new SeriesData(read);
+  data.append(columns(Array(50).fill(1), 100));
+  assert.equal(data.overfull, false);
+  data.append(columns([1], 150));
+  assert.equal(data.overfull, true);
+});
+
 Deno.test("thin: every bucket's mean lies within its band, and no extreme is lost", () => {
   fc.assert(fc.property(
     fc.array(fc.double({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 1, maxLength: 300 }),
