@@ -74,6 +74,7 @@ export class Compactor {
   #block: Block | null = null;
   readonly #readRows: ArrayStatement;
   readonly #deleteRows: StatementSync;
+  readonly #statements = new Map<string, StatementSync>();
 
   constructor(db: DatabaseSync, blockRows = BLOCK_ROWS) {
     this.#db = db;
@@ -221,12 +222,19 @@ export class Compactor {
 
   #insert(table: string, values: (number | bigint | null | Uint8Array)[]): void {
     const marks = values.map(() => "?").join(", ");
-    this.#db.prepare(`INSERT INTO ${table} VALUES (${marks})`).run(...values);
+    this.#prepared(`INSERT INTO ${table} VALUES (${marks})`).run(...values);
+  }
+
+  /** A block may have as many series as rows. */
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, statement = this.#db.prepare(sql));
+    return statement;
   }
 
   #addToSeries(series: number, header: EncodedChunk["header"]): void {
     const [, samples, firstNs, lastNs, , , , , last] = header;
-    this.#db.prepare(
+    this.#prepared(
       `UPDATE series SET samples = samples + ?1, last_value = ?4,
          first_ns = min(ifnull(first_ns, ?2), ?2), last_ns = max(ifnull(last_ns, ?3), ?3)
        WHERE id = ?5`,
@@ -265,10 +273,14 @@ function extremes(values: BigInt64Array): [bigint | null, bigint | null] {
 
 /** The block's rows by series, in the order in which the series come. */
 function partsOf({ series, timeUnixNs, step, value, rows }: Block): SeriesPart[] {
-  const counts = new Map<number, number>();
-  for (const id of series) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const seen = new Map<number, { firstPlace: number; count: number }>();
+  for (let row = 0; row < rows; row++) {
+    const known = seen.get(series[row]!);
+    if (known === undefined) seen.set(series[row]!, { firstPlace: row, count: 1 });
+    else known.count++;
+  }
   const parts = new Map<number, SeriesPart & { filled: number }>();
-  for (const [id, count] of counts) {
+  for (const [id, { firstPlace, count }] of seen) {
     parts.set(id, {
       series: id,
       timeUnixNs: new BigInt64Array(count),
@@ -276,7 +288,7 @@ function partsOf({ series, timeUnixNs, step, value, rows }: Block): SeriesPart[]
       place: new BigInt64Array(count),
       value: new Float64Array(count),
       filled: 0,
-      firstPlace: series.indexOf(id),
+      firstPlace,
     });
   }
   for (let row = 0; row < rows; row++) {
