@@ -5,13 +5,18 @@ import { messageOf } from "../core/errors.ts";
 import type { IngestContext } from "./context.ts";
 
 const RUNS_PAGE = 1000;
+const RETRY_MS = 5_000;
 
 const logger = getLogger(["telebridge", "ingest"]);
 
 type Parts = Pick<IngestContext, "history" | "presence" | "runsChanged" | "store">;
 
 /** Waits for the clients of all runs that were going on when the process before this one ended. */
-export async function expectRunning({ history, presence }: Parts): Promise<void> {
+export async function expectRunning(
+  parts: Pick<Parts, "history" | "presence">,
+  retryMs = RETRY_MS,
+): Promise<void> {
+  const { history, presence } = parts;
   try {
     let after: string | undefined;
     do {
@@ -21,7 +26,8 @@ export async function expectRunning({ history, presence }: Parts): Promise<void>
     } while (after !== undefined);
   } catch (error) {
     if (history.stopped) return;
-    logger.warn`cannot tell which runs were going on: ${messageOf(error)}`;
+    logger.warn`cannot tell which runs were going on, trying again: ${messageOf(error)}`;
+    Deno.unrefTimer(setTimeout(() => void expectRunning(parts, retryMs), retryMs));
   }
 }
 

@@ -61,7 +61,7 @@ export class RunDesk {
       listRuns: (request) => this.#list(request),
       getRun: async ({ runId }) => ({ run: await this.#run(runId) }),
       updateRun: (request) => this.#update(request),
-      deleteRun: ({ runId }) => this.#delete(runId),
+      deleteRun: ({ runId }) => ofStore(this.#delete(runId)),
       streamRunSteps: (call) => this.#streamSteps(call),
       streamRunSamples: (call) => this.#streamSamples(call),
       listHistograms: (request) => this.#histograms(request),

@@ -14,6 +14,8 @@ import {
   type StoreCondition,
 } from "../../ingest/credits.ts";
 import { joined } from "../../ingest/follow_feed.ts";
+import type { IngestContext } from "../../ingest/context.ts";
+import { expectRunning } from "../../ingest/lost_runs.ts";
 import { IngestMetrics } from "../../ingest/metrics.ts";
 import { Presence } from "../../ingest/presence.ts";
 import { StoreState } from "../../proto/gen/telebridge/v1/publish_pb.ts";
@@ -135,6 +137,23 @@ Deno.test("presence: a run is lost when its last client has been gone for the ti
   presence.forget("b");
   await sleep(60);
   assert(!lost.includes("b"));
+});
+
+Deno.test("presence: runs that were going on are asked for again until the store answers", async () => {
+  const expected: string[] = [];
+  let asked = 0;
+  const history = {
+    stopped: false,
+    call: () =>
+      ++asked === 1
+        ? Promise.reject(new Error("the disk is full"))
+        : Promise.resolve({ rows: [{ runId: "on", state: "running" }], next: null }),
+  } as unknown as IngestContext["history"];
+  const presence = { expect: (runId: string) => expected.push(runId) } as unknown as Presence;
+  await expectRunning({ history, presence }, 10);
+  assert.deepEqual(expected, []);
+  await waitFor("the second answer", () => expected.length > 0);
+  assert.deepEqual(expected, ["on"]);
 });
 
 Deno.test("feed: messages are whole wherever the pipe cuts them", () => {
