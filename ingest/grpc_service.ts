@@ -96,7 +96,6 @@ function adapt(method: DescMethod, handler: AnyHandler): grpc.UntypedHandleCall 
       ) => answer(handler(call), callback, call.getPath());
     case "server_streaming":
       return async (call: grpc.ServerWritableStream<unknown, unknown>) => {
-        endWhenCancelled(call);
         try {
           await handler(call);
           call.end();
@@ -106,7 +105,6 @@ function adapt(method: DescMethod, handler: AnyHandler): grpc.UntypedHandleCall 
       };
     case "bidi_streaming":
       return (call: grpc.ServerDuplexStream<unknown, unknown>) => {
-        endWhenCancelled(call);
         try {
           handler(call);
         } catch (error) {
@@ -114,16 +112,6 @@ function adapt(method: DescMethod, handler: AnyHandler): grpc.UntypedHandleCall 
         }
       };
   }
-}
-
-/**
- * A call that its client has cancelled and that is never ended here aborts the process when that client says goodbye: the
- * runtime's nghttp2 finds its stream half closed (`find_stream_on_goaway_func`, Deno 2.9.4).
- */
-function endWhenCancelled(
-  call: grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>,
-): void {
-  call.on("cancelled", () => call.end());
 }
 
 async function answer(

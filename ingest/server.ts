@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { messageOf } from "../core/errors.ts";
+import { deferHttp2Close } from "../proto/http2_close.ts";
 import { tokenInterceptor, type Tokens } from "./auth.ts";
 import { FRAME_MESSAGE_BYTES_MAX, messageLimitInterceptor } from "./message_limit.ts";
 
@@ -51,6 +52,7 @@ export class GrpcServers {
 
   /** `addServices` is called for each server; who comes by the unix socket needs no token. */
   constructor(options: { tokens: Tokens; addServices: (server: grpc.Server) => void }) {
+    deferHttp2Close();
     this.#tokens = options.tokens;
     this.#addServices = options.addServices;
   }

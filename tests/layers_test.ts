@@ -19,7 +19,10 @@ const NO_HTTP = ["node:http", "node:https", "node:http2"];
 /** A new dependency is a row here, so that nobody adds one in passing. */
 const layers: Readonly<Record<string, Layer>> = {
   // Browsers read it too: of the runtime only what gRPC's messages are held in (grpc_definition.ts).
-  proto: { layers: [], packages: ["@bufbuild/protobuf", "node:buffer"] },
+  proto: {
+    layers: [],
+    packages: ["@bufbuild/protobuf", "node:buffer", "node:http2", "node:timers"],
+  },
   ffi: { layers: ["proto"], packages: ["node:"] },
   core: {
     layers: ["ffi", "proto"],

@@ -20,6 +20,7 @@ import {
 import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
+import { deferHttp2Close } from "../../proto/http2_close.ts";
 import type { Endpoint } from "./discovery.ts";
 
 type Method = { readonly name: string; readonly parent: { readonly typeName: string } };
@@ -66,6 +67,7 @@ export class Channel implements AsyncDisposable {
   readonly #metadata = new Metadata();
 
   constructor(endpoint: Endpoint) {
+    deferHttp2Close();
     this.#client = new Client(endpoint.address, credentialsOf(endpoint), {
       // One connection each: grpc-js would share it with the one that has just failed.
       "grpc.use_local_subchannel_pool": 1,

@@ -10,6 +10,7 @@ import {
 } from "../../proto/grpc_definition.ts";
 import { type PublishAck, PublishService } from "../../proto/gen/telebridge/v1/publish_pb.ts";
 import { RunService } from "../../proto/gen/telebridge/v1/runs_pb.ts";
+import { deferHttp2Close } from "../../proto/http2_close.ts";
 import type { TestBox } from "./box.ts";
 import { waitFor } from "./wait.ts";
 
@@ -80,6 +81,7 @@ export class IngestClient {
   readonly #token: string | null;
 
   private constructor({ target, token = null, credentials }: ConnectOptions) {
+    deferHttp2Close();
     this.#token = token;
     this.client = new grpc.Client(target, credentials ?? grpc.credentials.createInsecure(), {
       "grpc.initial_reconnect_backoff_ms": 20,

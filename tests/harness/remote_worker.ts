@@ -15,6 +15,7 @@ import {
   type PublishFramesResponse,
   PublishService,
 } from "../../proto/gen/telebridge/v1/publish_pb.ts";
+import { deferHttp2Close } from "../../proto/http2_close.ts";
 import { waitFor } from "./wait.ts";
 
 type ControlMessage = ControlStreamResponse["message"];
@@ -38,6 +39,7 @@ function connect(
   { ready }: GrpcTarget,
   service: typeof ControlService | typeof PublishService,
 ) {
+  deferHttp2Close();
   const definition = grpcDefinition(service as never) as unknown as grpc.ServiceDefinition;
   const Client = grpc.makeGenericClientConstructor(definition, service.name);
   const client = new Client(`127.0.0.1:${ready.grpcPort}`, grpc.credentials.createInsecure(), {

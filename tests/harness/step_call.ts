@@ -8,6 +8,7 @@ import {
   type PublishRunStepsRequestSchema,
   PublishService,
 } from "../../proto/gen/telebridge/v1/publish_pb.ts";
+import { deferHttp2Close } from "../../proto/http2_close.ts";
 
 const METHOD = grpcDefinition(PublishService).publishRunSteps;
 type Request = MessageInitShape<typeof PublishRunStepsRequestSchema>;
@@ -16,6 +17,7 @@ const RECONNECT_MS_MAX = 100;
 
 /** A client that connects again soon. */
 export function grpcClient(target: string): Client {
+  deferHttp2Close();
   return new Client(target, credentials.createInsecure(), {
     "grpc.initial_reconnect_backoff_ms": RECONNECT_MS,
     "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
