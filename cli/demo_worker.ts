@@ -1,48 +1,58 @@
-/** The demo run: a worker process of its own, as any worker is. */
+/** The demo: a worker in C that knows nothing of us but the ring, under `telebridge run`, which stores what it prints. */
 
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../core/errors.ts";
 
-const RUN_ID = "mountain-car";
 const RESTART_MS_FIRST = 500;
 const RESTART_MS_MAX = 30_000;
 /** One that ran so long was well; the next restart is quick again. */
 const WELL_MS = 60_000;
 /** Time to end by itself before it is killed. */
-const STOP_MS_MAX = 1_000;
+const STOP_MS_MAX = 3_000;
 
 const logger = getLogger(["telebridge", "demo"]);
 
+export interface DemoOptions {
+  /** The worker's executable. */
+  path: string;
+  /** telebridge, and its first arguments. */
+  program: readonly string[];
+  /** The server's. */
+  dataDir: string;
+}
+
 /** Started so that it ends with us, even when we are killed; without util-linux's help it would go on then. */
-function spawn(path: string, runId: string): Deno.ChildProcess {
-  const options = ["--run-id", runId];
+function spawn([path, ...args]: readonly string[]): Deno.ChildProcess {
   const streams = { stdin: "null", stdout: "null" } as const;
   try {
-    const args = ["--pdeathsig", "TERM", path, ...options];
-    return new Deno.Command("setpriv", { args, ...streams }).spawn();
+    const guarded = ["--pdeathsig", "TERM", path!, ...args];
+    return new Deno.Command("setpriv", { args: guarded, ...streams }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return new Deno.Command(path, { args: options, ...streams }).spawn();
+    return new Deno.Command(path!, { args, ...streams }).spawn();
   }
 }
 
+/** Each start is a run of its own, as those of a person's training are. */
+function newRunId(): string {
+  const digits = new Date().toISOString().replaceAll(/\D/g, "");
+  return `mountain-car-${digits.slice(0, 8)}-${digits.slice(8, 14)}`;
+}
+
 export class DemoWorker {
-  readonly #path: string;
-  readonly #isLive: (runId: string) => boolean;
+  readonly #options: DemoOptions;
   readonly #running: Promise<void>;
   #child: Deno.ChildProcess | null = null;
   #stopping = Promise.withResolvers<void>();
   #stopped = false;
 
-  private constructor(path: string, isLive: (runId: string) => boolean) {
-    this.#path = path;
-    this.#isLive = isLive;
+  private constructor(options: DemoOptions) {
+    this.#options = options;
     this.#running = this.#keepRunning();
   }
 
-  /** `isLive` tells whether a run of that id is being published already, by the demo of another server. */
-  static start(path: string, isLive: (runId: string) => boolean): DemoWorker {
-    return new DemoWorker(path, isLive);
+  static start(options: DemoOptions): DemoWorker {
+    return new DemoWorker(options);
   }
 
   /** Restarts it, ever more slowly, when it crashes. */
@@ -61,9 +71,11 @@ export class DemoWorker {
 
   /** Resolves to how it ended. */
   async #runOnce(): Promise<string> {
-    const runId = this.#isLive(RUN_ID) ? `${RUN_ID}-${Deno.pid}` : RUN_ID;
+    const { path, program, dataDir } = this.#options;
+    const runId = newRunId();
+    const recorder = [...program, "run", runId, "--tags", "demo", "--quiet", "--data-dir", dataDir];
     try {
-      this.#child = spawn(this.#path, runId);
+      this.#child = spawn([...recorder, "--", path, "--run-id", runId, "--json"]);
     } catch (error) {
       return `did not start: ${messageOf(error)}`;
     }
@@ -87,7 +99,7 @@ export class DemoWorker {
     }
   }
 
-  /** Ends the worker, which removes its segment. */
+  /** Ends the worker, which removes its segment, and waits until its last rows are stored. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopping.resolve();

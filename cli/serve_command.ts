@@ -74,10 +74,12 @@ async function run(command: Command): Promise<void> {
     program: assets.program,
   });
   lock.writeInfo({ pid: Deno.pid, url: server.url });
-  const demo = settings.demo ? DemoWorker.start(assets.demoPath, server.isLive) : null;
+  const { demoPath: path, program } = assets;
+  const demo = settings.demo ? DemoWorker.start({ path, program, dataDir }) : null;
   announce(settings, server, { dataDir, controlToken, viewToken });
   await stop;
-  await Promise.all([demo?.stop(), server.stop()]);
+  await demo?.stop();
+  await server.stop();
 }
 
 function openLibrary(path: string): Library {

@@ -75,8 +75,6 @@ export interface RunningServer {
   webTransportPort: number | null;
   /** TCP on loopback; null while the ingest process has not started. */
   grpcPort: number | null;
-  /** Whether a run of that id is being published. */
-  isLive: (runId: string) => boolean;
   /** Says goodbye to viewers, lets go of runs, closes ports. */
   stop: () => Promise<void>;
 }
@@ -164,7 +162,6 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
     port,
     webTransportPort: quic?.offer.port ?? null,
     grpcPort: durable.endpoints.port,
-    isLive: (runId) => parts.registry.get(runId)?.reader != null,
     stop: async () => {
       await Promise.all([stop(parts, http, webSockets, quic), durable.stop()]);
       history.stop();

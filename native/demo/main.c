@@ -22,6 +22,7 @@
 #define HID_ARROW_LEFT 0x50
 #define HID_ARROW_DOWN 0x51
 #define LOG_INTERVAL_NS 10000000000u
+#define FRAMES_PER_REPORT 6 /* ten a second */
 #define SECOND_NS 1000000000u
 
 static volatile sig_atomic_t stop_wanted;
@@ -63,17 +64,35 @@ typedef struct demo {
   scene *scene;
   training training;
   window window;
+  window_sums unreported; /* with --json */
   driver driver;
   uint64_t frames;
   uint64_t logged_ns;
 } demo;
 
+/* Records as `telebridge run` takes them: each episode, and its numbers for the charts. */
 static void report_ends(const demo *demo, const training_step *step) {
   for (int index = 0; demo->options.json && index < step->ends_count; index++) {
     const episode_end *end = &step->ends[index];
-    printf("{\"episode\":%" PRIu64 ",\"car\":%d,\"return\":%g,\"steps\":%u,\"reached_goal\":%s}\n", end->episode,
-           end->car, end->episode_return, end->steps, end->reached_goal ? "true" : "false");
+    printf("{\"type\":\"episode\",\"episode\":%" PRIu64
+           ",\"return\":%g,\"length\":%u,\"terminated\":%s,"
+           "\"truncated\":%s,\"extra\":{\"car\":%d}}\n",
+           end->episode, end->episode_return, end->steps, end->reached_goal ? "true" : "false",
+           end->reached_goal ? "false" : "true", end->car);
+    printf("{\"type\":\"scalars\",\"step\":%" PRIu64 ",\"episode/return\":%g,\"episode/length\":%u}\n",
+           demo->training.steps, end->episode_return, end->steps);
   }
+}
+
+/* How the learning goes, as a mean over some pictures' steps: not over time, so that equal seeds give equal lines. */
+static void report_progress(demo *demo) {
+  const window_sums *sums = &demo->unreported;
+  if (!demo->options.json || sums->steps == 0 || demo->frames % FRAMES_PER_REPORT != 0) {
+    return;
+  }
+  printf("{\"type\":\"scalars\",\"step\":%" PRIu64 ",\"train/reward\":%g,\"train/td_error\":%g}\n",
+         demo->training.steps, sums->reward / (double)sums->steps, sums->absolute_error / (double)sums->steps);
+  demo->unreported = (window_sums){0};
 }
 
 static int is_finished(const demo *demo) {
@@ -87,8 +106,11 @@ static void train_for_a_frame(demo *demo) {
     training_step step;
     const uint64_t episode_before = demo->training.trainees[0].episode;
     training_advance(&demo->training, driver_action(&demo->driver), &step);
-    window_add(&demo->window, tele_clock_mono_ns(),
-               (window_sums){(uint64_t)demo->training.cars, step.reward, step.absolute_error});
+    const window_sums sums = {(uint64_t)demo->training.cars, step.reward, step.absolute_error};
+    window_add(&demo->window, tele_clock_mono_ns(), sums);
+    demo->unreported.steps += sums.steps;
+    demo->unreported.reward += sums.reward;
+    demo->unreported.absolute_error += sums.absolute_error;
     report_ends(demo, &step);
     if (demo->training.trainees[0].episode != episode_before) {
       scene_cut_trail(demo->scene);
@@ -173,6 +195,7 @@ static int run(demo *demo) {
       return 1;
     }
     demo->frames++;
+    report_progress(demo);
     if (paced) {
       const uint64_t now_ns = tele_clock_mono_ns();
       /* After a pause or a stall the rhythm starts anew: missed pictures are not made up for. */

@@ -23,8 +23,8 @@ static const char HELP[] =
     "  --seed N              of everything random; equal seeds give equal runs (1)\n"
     "  --episodes N          ends after so many episodes (0: no end)\n"
     "  --frames N            ends after so many pictures (0: no end)\n"
-    "  --json                a line of JSON on stdout for each episode that ends:\n"
-    "                        {\"episode\":12,\"car\":3,\"return\":-211,\"steps\":212,\"reached_goal\":true}\n"
+    "  --json                lines of JSON on stdout, for `telebridge run`: episodes as they end, and how\n"
+    "                        the learning goes\n"
     "  --help                this text\n"
     "\n"
     "Ctrl-C ends the run and removes its shared memory. Logs go to stderr.\n";

@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import unittest
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from helpers import PATIENCE_S, ROOT, RunTest, wait_for
@@ -41,6 +42,10 @@ def attach(run_id: str) -> Reader:
     return wait_for("a header", reader)
 
 
+def records(lines: Iterable[str], kind: str) -> Iterator[dict]:
+    return (record for record in map(json.loads, lines) if record["type"] == kind)
+
+
 class MountainCar(RunTest):
     def test_the_mean_return_rises(self) -> None:
         for seed in (1, 2, 3):
@@ -49,11 +54,11 @@ class MountainCar(RunTest):
                 command += ["--episodes", str(EPISODES), "--seed", str(seed), "--json"]
                 done = subprocess.run(command, capture_output=True, text=True, timeout=120)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                ends = [json.loads(line) for line in done.stdout.splitlines()]
+                ends = list(records(done.stdout.splitlines(), "episode"))
                 self.assertGreaterEqual(len(ends), EPISODES)
                 for end in ends:
                     # -1 a step, 0 for the one that reaches the goal.
-                    self.assertEqual(end["return"], -end["steps"] + end["reached_goal"])
+                    self.assertEqual(end["return"], -end["length"] + end["terminated"])
                 returns = [end["return"] for end in ends]
                 first, last = statistics.mean(returns[:AT_AN_END]), statistics.mean(returns[-AT_AN_END:])
                 self.assertGreater(last, first / 2, f"from {first} to {last}: not half the steps")
@@ -118,7 +123,7 @@ class MountainCar(RunTest):
         """The engine is too weak for the hill: whoever only holds the right arrow never gets there."""
         command = [MOUNTAIN_CAR, "--run-id", self.run_id, "--cars", "1", "--speed", "max", "--json"]
         child = self.start([*command, "--steps-per-frame", "100"], stdout=-1, stderr=-1)
-        reached = (json.loads(line)["reached_goal"] for line in child.stdout)
+        reached = (end["terminated"] for end in records(child.stdout, "episode"))
         self.assertTrue(comes(reached, [True] * 20), "it learns to get there")
         with controlling(self.run_id) as controller:
             controller.send(InputRecord(kind=3, code=KEY_RIGHT, buttons=1))
