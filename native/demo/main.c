@@ -70,7 +70,7 @@ typedef struct demo {
   uint64_t logged_ns;
 } demo;
 
-/* Records as `telebridge run` takes them: each episode, and its numbers for the charts. */
+/* Records as `telebridge run` takes them. */
 static void report_ends(const demo *demo, const training_step *step) {
   for (int index = 0; demo->options.json && index < step->ends_count; index++) {
     const episode_end *end = &step->ends[index];
@@ -79,8 +79,6 @@ static void report_ends(const demo *demo, const training_step *step) {
            "\"truncated\":%s,\"extra\":{\"car\":%d}}\n",
            end->episode, end->episode_return, end->steps, end->reached_goal ? "true" : "false",
            end->reached_goal ? "false" : "true", end->car);
-    printf("{\"type\":\"scalars\",\"step\":%" PRIu64 ",\"episode/return\":%g,\"episode/length\":%u}\n",
-           demo->training.steps, end->episode_return, end->steps);
   }
 }
 
