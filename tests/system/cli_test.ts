@@ -165,12 +165,12 @@ function exists(path: string): boolean {
   }
 }
 
-/** Other servers on this machine may have demos of their own. */
+/** Other servers on this machine may have demos of their own. Between the two is `telebridge run`. */
 function isDemoOf(serve: Serve): (row: RunSummary) => boolean {
-  return ({ pid, phase }) => phase === "live" && parentOf(pid) === serve.pid;
+  return ({ pid, phase }) => phase === "live" && parentOf(parentOf(pid)) === serve.pid;
 }
 
-function parentOf(pid: number): number | undefined {
+function parentOf(pid: number | undefined): number | undefined {
   try {
     return Number(/^PPid:\s+(\d+)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1]);
   } catch {
