@@ -384,6 +384,30 @@ typedef enum tele_encoder_kind {
  * Returns the length without the zero behind it, or -ENOSPC (4 KiB are enough). Any thread. */
 int tele_encoders_json(char *buffer, size_t buffer_bytes);
 
+/* ---- Probes: what this machine can do, for `telebridge doctor` ---------------------------------- */
+
+/*
+ * Each asks somebody else's driver, which may hang or crash: call them in a process that may die, one probe in each.
+ * They load libraries and keep them. All write JSON and return its length without the zero behind it, -ENODEV where
+ * there is nothing to ask (the text says what is missing), or -ENOSPC (16 KiB are enough). Any thread.
+ */
+
+/* CUDA's driver and its devices, without a context on any:
+ *   {"cuda":"12.4","devices":[{"name":"NVIDIA H200","memory_bytes":150754820096,"compute_capability":"9.0"},...]} */
+int tele_probe_cuda_json(char *buffer, size_t buffer_bytes);
+
+/* The devices that EGL renders on without a display (EGL_EXT_device_enumeration), each tried by making an OpenGL
+ * context, else one of OpenGL ES; "error" stands where that failed, and the members after it are missing then:
+ *   {"devices":[{"drm":"/dev/dri/card0","extensions":"EGL_NV_device_cuda ...","error":null,"egl":"1.5",
+ *     "vendor":"NVIDIA","api":"OpenGL","renderer":"NVIDIA H200/PCIe/SSE2"},...]}
+ * "drm" is null for a device that has no node. */
+int tele_probe_egl_json(char *buffer, size_t buffer_bytes);
+
+/* The clock, which asks the kernel alone and is safe anywhere:
+ *   {"synchronized":true,"max_error_us":2500,"read_ns":24.1}
+ * `synchronized` is what the kernel was told by NTP (adjtimex(2)), read_ns the cost of reading CLOCK_MONOTONIC. */
+int tele_probe_clock_json(char *buffer, size_t buffer_bytes);
+
 /* What a stream makes; bits. */
 #define TELE_OUTPUT_H264 1u
 #define TELE_OUTPUT_JPEG 2u

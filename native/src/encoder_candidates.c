@@ -3,12 +3,12 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "encoder.h"
 #include "error.h"
+#include "json_text.h"
 
 /* Hardware first. x264 before OpenH264: at the same bitrate, and from 720p on in the same time, its pictures are 0.3 to
  * 1 dB better, and its largest access units smaller (1.2 frames' share against 1.7; bench/native/encode.c). */
@@ -36,21 +36,6 @@ const encoder_probe *encoder_probe_of(const encoder_backend *backend) {
   return probe;
 }
 
-/* A text that is cut where its buffer ends. */
-typedef struct text {
-  char *at;
-  size_t bytes, length;
-} text;
-
-__attribute__((format(printf, 2, 3))) static void append(text *text, const char *format, ...) {
-  size_t used = text->length < text->bytes ? text->length : text->bytes;
-  va_list arguments;
-  va_start(arguments, format);
-  int added = vsnprintf(text->at + used, text->bytes - used, format, arguments);
-  va_end(arguments);
-  text->length += added > 0 ? (size_t)added : 0;
-}
-
 static int open_candidate(const encoder_backend *backend, const encoder_config *config, encoder **made) {
   const encoder_probe *probe = encoder_probe_of(backend);
   if (probe->result < 0) {
@@ -66,24 +51,24 @@ static int open_first(uint32_t failed, const encoder_config *config, encoder **m
     if (backend->kind == TELE_ENCODER_JPEG) continue;
     const encoder_probe *probe = encoder_probe_of(backend);
     if ((failed & 1u << backend->kind) != 0) {
-      append(note, "%s: failed before; ", backend->name);
+      text_append(note, "%s: failed before; ", backend->name);
     } else if (probe->result < 0) {
-      append(note, "%s: %s; ", backend->name, probe->detail);
+      text_append(note, "%s: %s; ", backend->name, probe->detail);
     } else if (backend->open(config, made) == 0) {
-      append(note, "%s", (*made)->name);
+      text_append(note, "%s", (*made)->name);
       return 0;
     } else {
-      append(note, "%s: %s; ", backend->name, tele_error_message());
+      text_append(note, "%s: %s; ", backend->name, tele_error_message());
     }
   }
-  append(note, "none is left");
+  text_append(note, "none is left");
   return error_set(ENODEV, "no H.264 encoder works for %u x %u: %s", config->width, config->height, note->at);
 }
 
 int encoder_open(tele_encoder_kind kind, uint32_t failed, const encoder_config *config, encoder **made, char *note,
                  size_t note_bytes) {
   text text = {.at = note, .bytes = note_bytes};
-  append(&text, "%s", "");
+  text_append(&text, "%s", "");
   if (config->width == 0 || config->height == 0 || (config->width | config->height) % 2 != 0 || config->fps_mhz == 0 ||
       config->bitrate_kbps == 0) {
     return error_set(EINVAL, "cannot open an encoder for %u x %u at %u mHz and %u kbit/s", config->width,
@@ -93,7 +78,7 @@ int encoder_open(tele_encoder_kind kind, uint32_t failed, const encoder_config *
   for (size_t i = 0; i < CANDIDATES_COUNT; i++) {
     if (encoder_candidates[i]->kind != kind) continue;
     int result = open_candidate(encoder_candidates[i], config, made);
-    append(&text, result == 0 ? "%s, as asked for" : "%s", result == 0 ? (*made)->name : tele_error_message());
+    text_append(&text, result == 0 ? "%s, as asked for" : "%s", result == 0 ? (*made)->name : tele_error_message());
     return result;
   }
   return error_set(EINVAL, "there is no encoder of kind %d", (int)kind);
@@ -132,30 +117,16 @@ uint32_t encoder_default_kbps(uint32_t width, uint32_t height, uint32_t fps_mhz)
   return kbps < 300 ? 300 : kbps > 100000 ? 100000 : (uint32_t)kbps;
 }
 
-/* Printable text as a JSON string. */
-static void append_string(text *json, const char *value) {
-  append(json, "\"");
-  for (; *value != '\0'; value++) {
-    if (*value == '"' || *value == '\\') append(json, "\\");
-    append(json, "%c", (unsigned char)*value < ' ' ? ' ' : *value);
-  }
-  append(json, "\"");
-}
-
 int tele_encoders_json(char *buffer, size_t buffer_bytes) {
   text json = {.at = buffer, .bytes = buffer_bytes};
   for (size_t i = 0; i < CANDIDATES_COUNT; i++) {
     const encoder_probe *probe = encoder_probe_of(encoder_candidates[i]);
-    append(&json, "%s{\"kind\":%d,\"name\":", i == 0 ? "[" : ",", (int)probe->backend->kind);
-    append_string(&json, probe->backend->name);
-    append(&json, ",\"usable\":%s,\"detail\":", probe->result == 0 ? "true" : "false");
-    append_string(&json, probe->detail);
-    append(&json, "}");
+    text_append(&json, "%s{\"kind\":%d,\"name\":", i == 0 ? "[" : ",", (int)probe->backend->kind);
+    text_append_string(&json, probe->backend->name);
+    text_append(&json, ",\"usable\":%s,\"detail\":", probe->result == 0 ? "true" : "false");
+    text_append_string(&json, probe->detail);
+    text_append(&json, "}");
   }
-  append(&json, "]");
-  if (json.length >= buffer_bytes) {
-    return error_set(ENOSPC, "cannot list the encoders: %zu bytes are needed, the buffer has %zu", json.length + 1,
-                     buffer_bytes);
-  }
-  return (int)json.length;
+  text_append(&json, "]");
+  return text_end(&json, "the encoders");
 }

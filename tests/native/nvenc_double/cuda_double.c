@@ -89,6 +89,9 @@ tcuGetErrorName cuGetErrorName;
 tcuDeviceGetCount cuDeviceGetCount;
 tcuDeviceGet cuDeviceGet;
 tcuDeviceGetName cuDeviceGetName;
+tcuDeviceGetAttribute cuDeviceGetAttribute;
+CUresult cuDriverGetVersion(int *version);
+CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device);
 tcuDevicePrimaryCtxSetFlags cuDevicePrimaryCtxSetFlags;
 tcuDevicePrimaryCtxRetain cuDevicePrimaryCtxRetain;
 tcuDevicePrimaryCtxRelease cuDevicePrimaryCtxRelease;
@@ -134,6 +137,27 @@ CUresult cuDeviceGetName(char *name, int bytes, CUdevice device) {
   nvenc_double_gpu(device, full, state);
   snprintf(name, (size_t)bytes, "%s", full);
   return CUDA_SUCCESS;
+}
+
+CUresult cuDriverGetVersion(int *version) {
+  *version = 12040;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device) {
+  context_of(device, "cuDeviceTotalMem_v2");
+  *bytes = (size_t)16 << 30;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device) {
+  context_of(device, "cuDeviceGetAttribute");
+  switch (attribute) {
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = 8; return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = 9; return CUDA_SUCCESS;
+    default: VIOLATION("cuDeviceGetAttribute: the attribute is %d", (int)attribute);
+  }
+  return (CUresult)INVALID_DEVICE;
 }
 
 CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned int flags) {
