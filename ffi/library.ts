@@ -22,6 +22,33 @@ export interface EncoderFound {
   detail: string;
 }
 
+export interface CudaFound {
+  /** "12.4", what the driver has. */
+  cuda: string;
+  devices: { name: string; memory_bytes: number; compute_capability: string }[];
+}
+
+/** A device that EGL may render on without a display. */
+export interface EglDevice {
+  /** "/dev/dri/card0"; null for one without a node. */
+  drm: string | null;
+  extensions: string;
+  /** Why nothing can be drawn on it; the members below are missing then. */
+  error: string | null;
+  egl?: string;
+  vendor?: string;
+  api?: "OpenGL" | "OpenGL ES";
+  renderer?: string;
+}
+
+export interface ClockFound {
+  /** By NTP or its like, as the kernel was told. */
+  synchronized: boolean;
+  max_error_us: number;
+  /** What reading CLOCK_MONOTONIC costs. */
+  read_ns: number;
+}
+
 /** Close what it opened before the library itself. */
 export class Library implements Disposable {
   readonly #library: Deno.DynamicLibrary<typeof symbols>;
@@ -54,14 +81,12 @@ export class Library implements Disposable {
 
   /** Sizes and offsets of every public struct, as the C compiler sees them. */
   layout(): unknown {
-    return JSON.parse(
-      this.#text((buffer) => this.#native.tele_layout_json(buffer, BigInt(TEXT_BYTES_MAX))),
-    );
+    return this.#json((buffer, bytes) => this.#native.tele_layout_json(buffer, bytes));
   }
 
   /** The directory for sockets; made when missing. Throws EPERM when it is not safe. */
   runtimeDir(): string {
-    return this.#text((buffer) => this.#native.tele_runtime_dir(buffer, BigInt(TEXT_BYTES_MAX)));
+    return this.#text((buffer, bytes) => this.#native.tele_runtime_dir(buffer, bytes));
   }
 
   /** Throws ENOENT (no such run), EAGAIN (not ready yet), EPERM (another user's), EPROTO (a header that lies). */
@@ -99,6 +124,20 @@ export class Library implements Disposable {
     const result = await this.#native.tele_encoders_json(buffer, BigInt(TEXT_BYTES_MAX));
     const chars = checkNonblocking("listing the encoders", result);
     return JSON.parse(new TextDecoder().decode(buffer.subarray(0, chars)));
+  }
+
+  /** By NVIDIA's driver, which may hang or crash: for processes that may die. Throws ENODEV without one. */
+  probeCuda(): CudaFound {
+    return this.#json((buffer, bytes) => this.#native.tele_probe_cuda_json(buffer, bytes));
+  }
+
+  /** By the drivers of whatever GPUs there are, as {@link probeCuda}. Throws ENODEV without EGL. */
+  probeEgl(): { devices: EglDevice[] } {
+    return this.#json((buffer, bytes) => this.#native.tele_probe_egl_json(buffer, bytes));
+  }
+
+  probeClock(): ClockFound {
+    return this.#json((buffer, bytes) => this.#native.tele_probe_clock_json(buffer, bytes));
   }
 
   /**
@@ -155,10 +194,15 @@ export class Library implements Disposable {
     return bytes;
   }
 
-  #text(write: (buffer: Uint8Array<ArrayBuffer>) => number): string {
+  #text(write: (buffer: Uint8Array<ArrayBuffer>, bytes: bigint) => number): string {
     const buffer = new Uint8Array(TEXT_BYTES_MAX);
-    check(this.#native, write(buffer));
+    check(this.#native, write(buffer, BigInt(TEXT_BYTES_MAX)));
     return new TextDecoder().decode(buffer.subarray(0, buffer.indexOf(0)));
+  }
+
+  /** Of a shape that the header promises. */
+  #json<Shape>(write: (buffer: Uint8Array<ArrayBuffer>, bytes: bigint) => number): Shape {
+    return JSON.parse(this.#text(write));
   }
 
   [Symbol.dispose](): void {

@@ -90,6 +90,13 @@ export const symbols = {
 
   /** `int tele_encoders_json(char *buffer, size_t buffer_bytes)`; it probes for up to 1 s */
   tele_encoders_json: { parameters: ["buffer", "usize"], result: "i32", nonblocking: true },
+  /** `int tele_probe_cuda_json(char *buffer, size_t buffer_bytes)`; the driver may hang or crash, here and below */
+  tele_probe_cuda_json: { parameters: ["buffer", "usize"], result: "i32" },
+  /** `int tele_probe_egl_json(char *buffer, size_t buffer_bytes)` */
+  tele_probe_egl_json: { parameters: ["buffer", "usize"], result: "i32" },
+  /** `int tele_probe_clock_json(char *buffer, size_t buffer_bytes)`; safe */
+  tele_probe_clock_json: { parameters: ["buffer", "usize"], result: "i32" },
+
   /** `int tele_stream_open(tele_hub *, uint64_t stream_id, tele_reader *, tele_controller *, settings, tele_stream **)` */
   tele_stream_open: {
     parameters: ["pointer", "u64", "pointer", "pointer", "buffer", "buffer"],

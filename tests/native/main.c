@@ -2,11 +2,12 @@
 #include "harness.h"
 
 extern const suite layout, vector, paths, publish, torn, owner, hostile, control, hub, jpeg, convert, encoders,
-    candidates, probe, decoding, sampling, stream, stream_units, stream_life, driverless, nvenc, nvenc_double, threads,
-    threads_streams;
+    candidates, probe, probe_double, decoding, sampling, stream, stream_units, stream_life, driverless, nvenc,
+    nvenc_double, threads, threads_streams;
 
 const suite *const suites[] = {
-    &layout,      &vector,     &paths,    &publish,      &torn,    &owner,           &hostile,  &control, &hub,
-    &jpeg,        &convert,    &encoders, &candidates,   &probe,   &decoding,        &sampling, &stream,  &stream_units,
-    &stream_life, &driverless, &nvenc,    &nvenc_double, &threads, &threads_streams, NULL,
+    &layout,       &vector,       &paths,    &publish,         &torn,         &owner,       &hostile,
+    &control,      &hub,          &jpeg,     &convert,         &encoders,     &candidates,  &probe,
+    &probe_double, &decoding,     &sampling, &stream,          &stream_units, &stream_life, &driverless,
+    &nvenc,        &nvenc_double, &threads,  &threads_streams, NULL,
 };

@@ -54,7 +54,7 @@ static void cuda_names_its_devices(void) {
 
 static void cuda_says_why_it_does_not_start(void) {
   char json[JSON_BYTES];
-  if (!has_double()) skip_test("there is no double of the driver on the library path");
+  if (!has_double()) fail_test(__FILE__, __LINE__, "is the double on LD_LIBRARY_PATH?");
   setenv("NVENC_DOUBLE_FAIL", "cuInit 1 999", 1);
   CHECK_EQ(tele_probe_cuda_json(json, sizeof json), -ENODEV);
   CHECK_MESSAGE("cuInit: CUDA_ERROR_UNKNOWN");
@@ -79,7 +79,11 @@ static void egl_names_its_devices(void) {
 static const test tests[] = {
     {"the clock tells its state and its cost", the_clock_tells_its_state_and_its_cost},
     {"CUDA names its devices", cuda_names_its_devices},
-    {"CUDA says why it does not start", cuda_says_why_it_does_not_start},
     {"EGL names its devices", egl_names_its_devices},
 };
 SUITE(probe, tests);
+
+static const test double_tests[] = {
+    {"CUDA says why it does not start", cuda_says_why_it_does_not_start},
+};
+SUITE_ON_REQUEST(probe_double, double_tests);
