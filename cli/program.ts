@@ -4,6 +4,8 @@ import { Command, CommanderError } from "commander";
 import { messageOf, UserError } from "../core/errors.ts";
 import { StoreUnavailable } from "../core/storage/store.ts";
 import { VERSION } from "../core/version.ts";
+import { doctorCommand } from "./doctor_command.ts";
+import { probeCommand } from "./doctor/probe.ts";
 import { ingestCommand } from "./ingest_command.ts";
 import { replayCommand } from "./replay_command.ts";
 import { runCommand } from "./run_command.ts";
@@ -35,6 +37,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .addHelpText("after", "\nStart with: telebridge serve --demo")
     .addCommand(serveCommand())
     .addCommand(ingestCommand(), { hidden: true })
+    .addCommand(probeCommand(), { hidden: true })
+    .addCommand(doctorCommand((code) => exitCode = code))
     .addCommand(replayCommand())
     .addCommand(runCommand((code) => exitCode = code))
     .addCommand(runsCommand())

@@ -1,23 +1,21 @@
 /** `telebridge serve`. */
 
 import { Command } from "commander";
-import { join, resolve } from "node:path";
 import { locateAssets } from "../core/assets.ts";
 import { dataDirId, DataDirLock, makeDataDir, readFileIfAny } from "../core/data_dir.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import { configureLogging } from "../core/logging.ts";
-import { resolveSettings, type Settings } from "../core/settings.ts";
+import type { Settings } from "../core/settings.ts";
 import { controlTokenPath, loadToken, viewTokenPath } from "../core/tokens.ts";
 import { VERSION } from "../core/version.ts";
 import { Library } from "../ffi/library.ts";
 import { type RunningServer, serve } from "../routes/serve.ts";
+import { CONFIG_FLAG, CONFIG_HELP, settingsOf } from "./config_file.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { DemoWorker } from "./demo_worker.ts";
-import { addSettingOptions, environmentHelp, givenFlags } from "./setting_options.ts";
+import { addSettingOptions, environmentHelp } from "./setting_options.ts";
 import { stopRequested } from "./stop_signal.ts";
 import { surviveRejections } from "./survive_rejections.ts";
-
-const CONFIG_FILE = "telebridge.toml";
 
 const EXAMPLES = `
 Examples:
@@ -37,20 +35,15 @@ export function serveCommand(): Command {
   const command = new Command("serve")
     .description("Serve all runs on this machine to browsers, until Ctrl-C.")
     .option(DATA_DIR_FLAG, DATA_DIR_HELP)
-    .option("--config <FILE>", `TOML file (default: ${CONFIG_FILE} in the data directory)`)
+    .option(CONFIG_FLAG, CONFIG_HELP)
     .addHelpText("after", () => `${EXAMPLES}\n${environmentHelp()}`);
   addSettingOptions(command);
   return command.action(() => run(command));
 }
 
 async function run(command: Command): Promise<void> {
-  const options = command.opts<{ dataDir?: string; config?: string }>();
-  const dataDir = dataDirOf(options.dataDir);
-  const settings = resolveSettings({
-    flags: givenFlags(command),
-    environment: Deno.env.toObject(),
-    file: readConfig(dataDir, options.config ?? Deno.env.get("TELEBRIDGE_CONFIG")),
-  });
+  const dataDir = dataDirOf(command.opts<{ dataDir?: string }>().dataDir);
+  const settings = settingsOf(command, dataDir);
   await configureLogging(settings.logLevel);
   const assets = locateAssets();
   makeDataDir(dataDir);
@@ -105,17 +98,6 @@ function checkRuntimeDir(library: Library): void {
   } catch (error) {
     throw new UserError(`${messageOf(error)} (TELEBRIDGE_RUNTIME_DIR names another)`);
   }
-}
-
-function readConfig(
-  dataDir: string,
-  given: string | undefined,
-): { path: string; text: string } | null {
-  const path = given === undefined ? join(dataDir, CONFIG_FILE) : resolve(given);
-  const text = readFileIfAny(path);
-  if (text !== null) return { path, text };
-  if (given !== undefined) throw new UserError(`--config: there is no file ${path}`);
-  return null;
 }
 
 /** A token that may watch exists once it was asked for, and stays good. */

@@ -9,14 +9,14 @@ import {
   type SettingSources,
 } from "../core/settings.ts";
 
-const keys = Object.keys(SETTING_ROWS) as SettingKey[];
+const allKeys = Object.keys(SETTING_ROWS) as SettingKey[];
 
 function collect(name: string, names: string[] | undefined): string[] {
   return [...(names ?? []), name];
 }
 
-/** Adds a flag for each setting. */
-export function addSettingOptions(command: Command): void {
+/** Adds a flag for each setting, or for some of them. */
+export function addSettingOptions(command: Command, keys: readonly SettingKey[] = allKeys): void {
   for (const key of keys) {
     const row: { file: string; placeholder?: string; help: string } = SETTING_ROWS[key];
     const flag = row.placeholder === undefined
@@ -36,7 +36,7 @@ export function addSettingOptions(command: Command): void {
 export function givenFlags(command: Command): SettingSources["flags"] {
   const flags: SettingSources["flags"] = {};
   const options = command.opts();
-  for (const key of keys) {
+  for (const key of allKeys) {
     const name = new Option(flagOf(key)).attributeName();
     if (options[name] !== undefined) flags[key] = options[name];
   }
@@ -45,7 +45,7 @@ export function givenFlags(command: Command): SettingSources["flags"] {
 
 /** For `--help`: each flag's twin in the environment. */
 export function environmentHelp(): string {
-  const lines = keys.map((key) => `  ${flagOf(key).padEnd(16)} ${environmentNameOf(key)}`);
+  const lines = allKeys.map((key) => `  ${flagOf(key).padEnd(16)} ${environmentNameOf(key)}`);
   return [
     "Environment (a flag wins over its variable, a variable over the file; --no-demo turns --demo off, and so on):",
     ...lines,

@@ -10,6 +10,7 @@ import { messageOf, UserError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;
+const CERTIFICATE_FILE = "tls-cert.pem";
 /** One kept from an earlier start is made anew when it has less left: it is not renewed while the server runs. */
 const REMAINING_MS_MIN = 90 * DAY_MS;
 
@@ -39,7 +40,11 @@ export async function loadTls(
 }
 
 /** The user's own files, checked here: the HTTP server would start with any, and fail every handshake. */
-function givenPair(certificatePath: string, privateKeyPath: string, nowMs: number): TlsKeyPair {
+export function givenPair(
+  certificatePath: string,
+  privateKeyPath: string,
+  nowMs: number,
+): TlsKeyPair {
   const [certificatePem, certificate] = readPem(
     "--tls-cert",
     certificatePath,
@@ -80,12 +85,18 @@ function readPem<Parsed>(
   }
 }
 
+/** The one that was made before; null without it. */
+export function keptCertificate(dataDir: string): X509Certificate | null {
+  const pem = readFileIfAny(join(dataDir, CERTIFICATE_FILE));
+  return pem === null ? null : new X509Certificate(pem);
+}
+
 async function keptPair(
   dataDir: string,
   names: readonly string[],
   nowMs: number,
 ): Promise<TlsKeyPair> {
-  const certificatePath = join(dataDir, "tls-cert.pem");
+  const certificatePath = join(dataDir, CERTIFICATE_FILE);
   const privateKeyPath = join(dataDir, "tls-key.pem");
   const kept = {
     certificatePem: readFileIfAny(certificatePath),
@@ -105,8 +116,12 @@ async function keptPair(
 function covers(certificatePem: string, names: readonly string[], nowMs: number): boolean {
   const certificate = new X509Certificate(certificatePem);
   if (Date.parse(certificate.validTo) - nowMs < REMAINING_MS_MIN) return false;
-  return names.every((name) => {
-    const address = name.replace(/^\[(.*)\]$/, "$1");
-    return isIP(address) === 0 ? certificate.checkHost(name) : certificate.checkIP(address);
-  });
+  return names.every((name) => isFor(certificate, name));
+}
+
+/** Whether it holds for a host name, or for an address as it stands in a URL. */
+export function isFor(certificate: X509Certificate, name: string): boolean {
+  const address = name.replace(/^\[(.*)\]$/, "$1");
+  const found = isIP(address) === 0 ? certificate.checkHost(name) : certificate.checkIP(address);
+  return found !== undefined;
 }
