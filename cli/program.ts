@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { messageOf, UserError } from "../core/errors.ts";
 import { StoreUnavailable } from "../core/storage/store.ts";
 import { VERSION } from "../core/version.ts";
+import { completionsCommand, runNamesCommand } from "./completions_command.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import { probeCommand } from "./doctor/probe.ts";
 import { ingestCommand } from "./ingest_command.ts";
@@ -11,9 +12,19 @@ import { replayCommand } from "./replay_command.ts";
 import { runCommand } from "./run_command.ts";
 import { runsCommand } from "./runs_command.ts";
 import { serveCommand } from "./serve_command.ts";
+import { serviceCommand } from "./service_command.ts";
 import { tokenCommand } from "./token_command.ts";
 
 const USAGE_EXIT_CODE = 2;
+
+const EXAMPLES = `
+Examples:
+  telebridge serve --demo                      something to look at, at once
+  telebridge doctor                            what this box can do, and what to change
+  telebridge run my-job -- python train.py     any command, recorded
+  telebridge replay my-job | jq .              and what it said
+  telebridge COMMAND --help                    its options, with examples
+`;
 
 /** Gives commands within commands what the program has. */
 function settle(parent: Command): void {
@@ -25,25 +36,37 @@ function settle(parent: Command): void {
   }
 }
 
-/** Runs one command line. Resolves to the exit code; what went wrong is on stderr then. */
-export async function main(args: readonly string[]): Promise<number> {
-  let exitCode = 0;
+/** The program with all its commands. `onExitCode` is told of a code that is not 0 without an error. */
+export function programOf(onExitCode: (code: number) => void): Command {
   const program = new Command("telebridge")
     .description("Watch reinforcement-learning runs, simulators and agents live, in a browser.")
     .version(VERSION, "--version", "print the version")
     .helpOption("--help", "print this help")
     .helpCommand(false)
     .exitOverride()
-    .addHelpText("after", "\nStart with: telebridge serve --demo")
-    .addCommand(serveCommand())
+    .addHelpText("after", EXAMPLES)
     .addCommand(ingestCommand(), { hidden: true })
     .addCommand(probeCommand(), { hidden: true })
-    .addCommand(doctorCommand((code) => exitCode = code))
-    .addCommand(replayCommand())
-    .addCommand(runCommand((code) => exitCode = code))
+    .addCommand(runNamesCommand(), { hidden: true })
+    .commandsGroup("To watch:")
+    .addCommand(serveCommand())
+    .addCommand(tokenCommand())
+    .addCommand(serviceCommand(onExitCode))
+    .commandsGroup("To record, and to look back:")
+    .addCommand(runCommand(onExitCode))
     .addCommand(runsCommand())
-    .addCommand(tokenCommand());
+    .addCommand(replayCommand())
+    .commandsGroup("About this box and this shell:")
+    .addCommand(doctorCommand(onExitCode))
+    .addCommand(completionsCommand());
   settle(program);
+  return program;
+}
+
+/** Runs one command line. Resolves to the exit code; what went wrong is on stderr then. */
+export async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = programOf((code) => exitCode = code);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

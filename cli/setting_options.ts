@@ -11,6 +11,13 @@ import {
 
 const allKeys = Object.keys(SETTING_ROWS) as SettingKey[];
 
+const choices = new WeakMap<Option, readonly string[]>();
+
+/** What the value of a setting may be, for completions: it is checked with what comes from other places. */
+export function settingChoices(option: Option): readonly string[] | undefined {
+  return choices.get(option);
+}
+
 function collect(name: string, names: string[] | undefined): string[] {
   return [...(names ?? []), name];
 }
@@ -23,7 +30,9 @@ export function addSettingOptions(command: Command, keys: readonly SettingKey[] 
       ? flagOf(key)
       : `${flagOf(key)} <${row.placeholder}>`;
     const option = new Option(flag, row.help);
-    if (SETTING_ROWS[key].schema.type === "array") option.argParser(collect);
+    const { schema } = SETTING_ROWS[key];
+    if (schema.type === "array") option.argParser(collect);
+    if (schema.type === "picklist") choices.set(option, schema.options);
     command.addOption(option);
     if (SETTING_ROWS[key].schema.type === "boolean") {
       // For a switch that is on in the environment or the file.
@@ -53,4 +62,28 @@ export function environmentHelp(): string {
     `  ${"--config".padEnd(16)} TELEBRIDGE_CONFIG`,
     `  ${"".padEnd(16)} TELEBRIDGE_RUNTIME_DIR: directory of the sockets, the same for workers`,
   ].join("\n");
+}
+
+/** The same, as arguments of another command line. */
+export function givenArguments(command: Command): string[] {
+  return Object.entries(givenFlags(command)).flatMap(([key, value]) => {
+    const { file } = SETTING_ROWS[key as SettingKey];
+    if (value === true) return [`--${file}`];
+    if (value === false) return [`--no-${file}`];
+    return [value].flat().flatMap((one) => [`--${file}`, String(one)]);
+  });
+}
+
+/** Of the environment what `serve` and its workers read, for a process that will not have it. */
+export function settingVariables(
+  environment: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const names = [
+    ...allKeys.map(environmentNameOf),
+    "TELEBRIDGE_CONFIG",
+    "TELEBRIDGE_RUNTIME_DIR",
+  ];
+  return Object.fromEntries(
+    names.filter((name) => environment[name]).map((name) => [name, environment[name]!]),
+  );
 }

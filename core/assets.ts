@@ -9,6 +9,8 @@ export interface Assets {
   demoPath: string;
   /** Folder of the bundled islands: scripts, styles. */
   bundlesDir: string;
+  /** What a person starts, for whoever writes it down. It may be replaced by another version at any time. */
+  executable: string;
   /** This program, for other processes of it: the executable and its first arguments. */
   program: readonly string[];
 }
@@ -20,6 +22,7 @@ export function locateAssets(): Assets {
     libraryPath: at("native/build/libtelebridge.so"),
     demoPath: at("native/build/mountain_car"),
     bundlesDir: at("dist/assets"),
+    executable: at("bin/telebridge"),
     program: [
       ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only", "--frozen"],
       ...["--config", at("deno.json"), "--allow-all", at("main.ts")],

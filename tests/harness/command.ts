@@ -2,7 +2,7 @@
 
 import { ROOT, type TestBox } from "./box.ts";
 
-const DENO_ARGS = ["run", "--allow-all", "--quiet", `${ROOT}main.ts`];
+export const DENO_ARGS = ["run", "--allow-all", "--quiet", `${ROOT}main.ts`];
 
 export interface Ended {
   code: number;
