@@ -4,7 +4,7 @@ import { statfs } from "node:fs/promises";
 import { messageOf } from "../../../core/errors.ts";
 import { randomHex } from "../../../core/random.ts";
 import { segmentNames } from "../../../core/segments.ts";
-import type { Change, Check } from "../check.ts";
+import type { Change, Check, Finding } from "../check.ts";
 import { inBytes, inContainer, MIB, plural } from "../text.ts";
 
 const FOLDER = "/dev/shm";
@@ -17,38 +17,44 @@ export const sharedMemory: Check = {
   name: "shm",
   async run({ environment }) {
     const container = await inContainer(environment);
-    const { bsize, blocks, bavail } = await statfs(FOLDER);
-    const [size, free] = [blocks * bsize, bavail * bsize];
-    const facts = { size_bytes: size, free_bytes: free };
     let runs: number;
     try {
-      await writeOne();
       runs = [...segmentNames()].length;
     } catch (error) {
-      return [{
-        name: "shm",
-        level: "fail",
-        text: `${FOLDER}: ${messageOf(error)}`,
-        facts,
-        change: {
-          why: `runs live in ${FOLDER}, and it cannot be used`,
-          command: container
-            ? "docker run --shm-size=2g …"
-            : `sudo mount -t tmpfs -o mode=1777 tmpfs ${FOLDER}`,
-        },
-      }];
+      // Serve looks there when it starts.
+      return [unusable("fail", messageOf(error), container)];
     }
-    const text = `${inBytes(size)}, ${inBytes(free)} free, ${plural(runs, "run")} in it`;
+    try {
+      await writeOne();
+    } catch (error) {
+      return [unusable("warn", messageOf(error), container)];
+    }
+    const { bsize, blocks, bavail } = await statfs(FOLDER);
+    const [size, free] = [blocks * bsize, bavail * bsize];
     const change = changeOf(size, free, container);
     return [{
       name: "shm",
       level: change === null ? "ok" : "warn",
-      text,
-      facts: { ...facts, runs },
+      text: `${inBytes(size)}, ${inBytes(free)} free, ${plural(runs, "run")} in it`,
+      facts: { size_bytes: size, free_bytes: free, runs },
       ...(change === null ? {} : { change }),
     }];
   },
 };
+
+function unusable(level: "warn" | "fail", text: string, container: boolean): Finding {
+  return {
+    name: "shm",
+    level,
+    text: `${FOLDER}: ${text}`,
+    change: {
+      why: `runs on this machine live in ${FOLDER}, and it cannot be used`,
+      command: container
+        ? "docker run --shm-size=2g …"
+        : `sudo mount -t tmpfs -o mode=1777 tmpfs ${FOLDER}`,
+    },
+  };
+}
 
 /** As a worker would; removed at once. */
 async function writeOne(): Promise<void> {
