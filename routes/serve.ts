@@ -295,7 +295,8 @@ function listen(server: Server, { host, port }: Settings): Promise<number> {
     reject(
       new UserError(
         error.code === "EADDRINUSE"
-          ? `port ${port} of ${host} is taken; take any free one with --port 0, or name another`
+          ? `port ${port} of ${host} is taken; take any free one with --port 0, or name another ` +
+            `(telebridge doctor tells who has it)`
           : `cannot listen on ${bracketed(host)}:${port}: ${error.message}`,
       ),
     );

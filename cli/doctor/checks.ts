@@ -4,7 +4,7 @@ import type { Check } from "./check.ts";
 import { certificate } from "./checks/certificate.ts";
 import { clock } from "./checks/clock.ts";
 import { cuda } from "./checks/cuda.ts";
-import { disk } from "./checks/disk.ts";
+import { dataDirectory, disk } from "./checks/disk.ts";
 import { egl } from "./checks/egl.ts";
 import { encoders } from "./checks/encoders.ts";
 import { gpu } from "./checks/gpu.ts";
@@ -24,6 +24,7 @@ export const CHECKS: readonly Check[] = [
   clock,
   sharedMemory,
   sockets,
+  dataDirectory,
   disk,
   server,
   ports,

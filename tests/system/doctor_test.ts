@@ -92,9 +92,9 @@ Deno.test("doctor: what serve would refuse fails, with what to do, and the code 
   const web = find(report, "web");
   assert.match(web.text, new RegExp(`port ${port} of 127\\.0\\.0\\.1 is taken by .*${Deno.pid}`));
   assert.match(web.change!.command, /^telebridge serve --port \d+$/);
-  assert.match(find(report, "disk").text, /others may write to .*chmod go-w/);
+  assert.match(find(report, "data").text, /others may write to .*chmod go-w/);
   assert.match(find(report, "tls").text, /there is no file \/nowhere/);
-  for (const name of ["web", "disk", "tls"]) assert.equal(find(report, name).level, "fail");
+  for (const name of ["web", "data", "tls"]) assert.equal(find(report, name).level, "fail");
   assert.equal(find(report, "grpc").level, "note", "serve takes another");
   assert.equal(report.worth_changing.length, 3);
 });

@@ -26,43 +26,49 @@ const FILE_SYSTEMS: Readonly<Record<number, { name: string; is: "network" | "mem
     0x794c7630: { name: "overlayfs", is: "layer" },
   };
 
-export const disk: Check = {
-  name: "disk",
-  msMax: 4_000,
-  async run(box, signal) {
-    const { dataDir } = box;
+export const dataDirectory: Check = {
+  name: "data",
+  async run({ dataDir }) {
     const isThere = await exists(dataDir);
     try {
       // It is there: nothing is made, its owner and its mode are looked at.
       if (isThere) makeDataDir(dataDir);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      return [unusable(dataDir, error.message)];
+      return [unusable("data", dataDir, error.message)];
     }
-    const folder = await nearestFolder(dataDir);
-    const { type, bsize, bavail } = await statfs(folder);
+    const { type, bsize, bavail } = await statfs(await nearestFolder(dataDir));
     const free = bsize * bavail;
     const kind = FILE_SYSTEMS[type >>> 0];
     const place = isThere ? dataDir : `${dataDir} (serve makes it)`;
-    const facts = {
-      data_dir: dataDir,
-      exists: isThere,
-      free_bytes: free,
-      file_system: kind?.name ?? null,
-    };
     const change = changeOf(free, kind?.is);
-    const home: Finding = {
+    return [{
       name: "data",
       level: change === null ? "ok" : "warn",
       text: `${place}, ${inBytes(free)} free${kind === undefined ? "" : ` on ${kind.name}`}`,
-      facts,
+      facts: {
+        path: dataDir,
+        exists: isThere,
+        free_bytes: free,
+        file_system: kind?.name ?? null,
+      },
       ...(change === null ? {} : { change }),
-    };
+    }];
+  },
+};
+
+export const disk: Check = {
+  name: "disk",
+  msMax: 4_000,
+  async run(box, signal) {
+    const folder = await nearestFolder(box.dataDir);
+    let speed: DiskSpeed;
     try {
-      return [home, speedFinding(await probe("disk", box, signal, folder))];
+      speed = await probe("disk", box, signal, folder);
     } catch (error) {
-      return [home, unusable(folder, `cannot write there: ${messageOf(error)}`)];
+      return [unusable("disk", folder, `cannot write there: ${messageOf(error)}`)];
     }
+    return [speedFinding(speed)];
   },
 };
 
@@ -73,9 +79,9 @@ async function nearestFolder(path: string): Promise<string> {
   return folder;
 }
 
-function unusable(folder: string, text: string): Finding {
+function unusable(name: string, folder: string, text: string): Finding {
   return {
-    name: "disk",
+    name,
     level: "fail",
     text,
     change: {

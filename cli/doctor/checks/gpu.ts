@@ -1,7 +1,7 @@
 /** GPUs, NVIDIA's driver, and the encoding sessions that are open now. */
 
 import type { Box, Change, Check, Finding } from "../check.ts";
-import { runChild } from "../child.ts";
+import { type ChildEnded, runChild } from "../child.ts";
 import { findGpus, type Gpu, nvidiaState, renders } from "../gpus.ts";
 import { inBytes, inContainer, MIB, plural } from "../text.ts";
 
@@ -27,23 +27,23 @@ export const gpu: Check = {
   name: "gpu",
   msMax: 4_000,
   async run(box, signal) {
-    const [gpus, nvidia, denied] = await Promise.all([
+    const [gpus, smi, denied] = await Promise.all([
       findGpus(),
-      nvidiaGpus(signal),
+      runChild(SMI, signal),
       deniedNodes(),
     ]);
+    const nvidia = smi?.code === 0 ? nvidiaGpus(smi.stdout) : [];
     return [
       await gpuFinding(box, gpus, nvidia),
       ...(nvidia.length === 0 ? [] : [driverFinding(nvidia), sessionsFinding(nvidia)]),
+      ...(smi === null || smi.code === 0 ? [] : await brokenDriver(smi, gpus)),
       ...(denied.length === 0 ? [] : [deniedFinding(denied)]),
     ];
   },
 };
 
-async function nvidiaGpus(signal: AbortSignal): Promise<NvidiaGpu[]> {
-  const ended = await runChild(SMI, signal);
-  if (ended === null || ended.code !== 0) return [];
-  return ended.stdout.trim().split("\n").filter((line) => line.includes(",")).map((line) => {
+function nvidiaGpus(table: string): NvidiaGpu[] {
+  return table.trim().split("\n").filter((line) => line.includes(",")).map((line) => {
     const [name, driver, total, used, sessions] = line.split(",").map((field) => field.trim());
     return {
       name: name!,
@@ -53,6 +53,24 @@ async function nvidiaGpus(signal: AbortSignal): Promise<NvidiaGpu[]> {
       nvenc_sessions: /^\d+$/.test(sessions ?? "") ? Number(sessions) : null,
     };
   });
+}
+
+/** nvidia-smi is here and fails: of interest where there is a GPU for it. */
+async function brokenDriver(smi: ChildEnded, gpus: readonly Gpu[]): Promise<Finding[]> {
+  const hasGpu = gpus.some(({ vendor }) => vendor === "NVIDIA") || await nvidiaState() !== "none";
+  if (!hasGpu) return [];
+  const said = (smi.stdout || smi.stderr).trim().split("\n")[0]!;
+  return [{
+    name: "driver",
+    level: "warn",
+    text: said,
+    change: {
+      why: "NVIDIA's driver does not answer, so neither its encoder nor CUDA can be used",
+      command: said.includes("version mismatch")
+        ? "sudo reboot   # the kernel still has the driver of before its update"
+        : "sudo modprobe nvidia && nvidia-smi",
+    },
+  }];
 }
 
 async function gpuFinding(
