@@ -25,19 +25,28 @@ export function defaultDataDir(environment: Readonly<Record<string, string>>): s
   throw new UserError("neither HOME nor XDG_DATA_HOME is set: give --data-dir DIR");
 }
 
-/**
- * Makes the directory, for its owner only, when it is missing. Throws {@link UserError} for one in which others could
- * put a token or a key of their own.
- */
+/** Makes the directory, for its owner only, when it is missing. Throws {@link UserError}, as {@link checkDataDir}. */
 export function makeDataDir(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UserError(`cannot make the data directory ${path}: ${messageOf(error)}`);
+  }
+  checkDataDir(path);
+}
+
+/**
+ * Looks at a directory that is there, and writes nothing. Throws {@link UserError} for one in which others could put a
+ * token or a key of their own.
+ */
+export function checkDataDir(path: string): void {
   let link: Deno.FileInfo;
   let found: Deno.FileInfo;
   try {
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
     link = Deno.lstatSync(path);
     found = Deno.statSync(path);
   } catch (error) {
-    throw new UserError(`cannot make the data directory ${path}: ${messageOf(error)}`);
+    throw new UserError(`cannot use the data directory ${path}: ${messageOf(error)}`);
   }
   const elsewhere = "give another one with --data-dir DIR";
   // A link of our own to a larger disk is fine; one of somebody else's could be turned elsewhere later.

@@ -2,7 +2,7 @@
 
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { makeDataDir } from "../../../core/data_dir.ts";
+import { checkDataDir } from "../../../core/data_dir.ts";
 import { messageOf, UserError } from "../../../core/errors.ts";
 import type { Change, Check, Finding } from "../check.ts";
 import type { DiskSpeed } from "../disk_speed.ts";
@@ -31,8 +31,7 @@ export const dataDirectory: Check = {
   async run({ dataDir }) {
     const isThere = await exists(dataDir);
     try {
-      // It is there: nothing is made, its owner and its mode are looked at.
-      if (isThere) makeDataDir(dataDir);
+      if (isThere) checkDataDir(dataDir);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       return [unusable("data", dataDir, error.message)];
