@@ -13,7 +13,7 @@ test torture fmt: SETUP := test
 bench: SETUP := bench
 
 # The browser's bundles are made anew when one of these has changed.
-BUNDLE_SOURCES := deno.json deno.lock tools/bundle.ts \
+BUNDLE_SOURCES := deno.json deno.lock tools/bundle.ts tools/entries.ts \
   $(shell find islands viewer proto -type f -not -path 'proto/gen/*' -not -name '*_test.ts')
 
 PROTO_SOURCES := deno.json tools/protos.ts $(wildcard proto/buf*.yaml proto/telebridge/v1/*.proto)
@@ -33,6 +33,10 @@ setup: ## install what is missing: Deno, npm and Debian packages (nothing twice)
 .PHONY: wheel
 wheel: build ## build the Python package into clients/python/dist
 	@$(MAKE) --silent -C clients/python wheel
+
+.PHONY: notices
+notices: build ## write whose software telebridge contains into dist/THIRD_PARTY_NOTICES.txt
+	@$(DENO) run --quiet --allow-all tools/notices.ts
 
 .PHONY: examples
 examples: wheel ## install that package and Gymnasium into .tools/python, where examples/ run

@@ -6,6 +6,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { PAGE_ENTRIES } from "./entries.ts";
 
 const ASSETS_DIR = "dist/assets";
 
@@ -45,8 +46,9 @@ async function joinStyles(output: string): Promise<void> {
 if (import.meta.main) {
   Deno.chdir(new URL("..", import.meta.url));
   await Deno.mkdir(ASSETS_DIR, { recursive: true });
-  await bundleScript("islands/main.tsx", `${ASSETS_DIR}/main.js`);
-  await bundleScript("viewer/worker.ts", `${ASSETS_DIR}/worker.js`);
+  for (const [name, entry] of Object.entries(PAGE_ENTRIES)) {
+    await bundleScript(entry, `${ASSETS_DIR}/${name}.js`);
+  }
   await joinStyles(`${ASSETS_DIR}/style.css`);
   await Deno.copyFile("islands/favicon.svg", `${ASSETS_DIR}/favicon.svg`);
 }

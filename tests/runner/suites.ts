@@ -40,6 +40,8 @@ export const suites: readonly Suite[] = [
     counted: "log",
     filterFlag: "-k",
   },
+  // What is handed on: licences, the clients' packages.
+  denoTests("pack", 5, "tests/pack"),
   denoTests("system", 8, "tests/system"),
   denoTests("torture", 8, "tests/torture"),
   // The same tests for each client: both store the same.
