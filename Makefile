@@ -31,7 +31,7 @@ setup: ## install what is missing: Deno, npm and Debian packages (nothing twice)
 	@tools/setup.sh $(SETUP)
 
 .PHONY: wheel
-wheel: build ## build the Python package into clients/python/dist
+wheel: build ## build the Python package, wheel and sources, into clients/python/dist
 	@$(MAKE) --silent -C clients/python wheel
 
 .PHONY: notices

@@ -40,6 +40,7 @@ from ._reading import (
     RingReader,
     SlotHeader,
     VideoStream,
+    can_encode,
     picture_bytes,
 )
 
@@ -196,10 +197,13 @@ class _Pump:
         self._last_frame = 0
         self.over = False
         header = reader.newest_header()
-        if header is None or _goes_raw(header):
+        if header is None or self._goes_raw(header):
             self._hub.add(reader, controller)
         else:
             self._open_stream(header)
+
+    def _goes_raw(self, header: SlotHeader) -> bool:
+        return _is_small(header) or not can_encode(self._library)
 
     def _open_stream(self, header: SlotHeader) -> None:
         self._encodes = header.format not in (FORMAT_H264, FORMAT_JPEG)
@@ -236,7 +240,7 @@ class _Pump:
         header = self._reader.newest_header()
         if header is None or header.frame <= self._last_frame:
             return
-        if not _goes_raw(header):
+        if not self._goes_raw(header):
             self._hub.remove()
             self._open_stream(header)
             return
@@ -265,7 +269,7 @@ class _Pump:
         self._hub.close()
 
 
-def _goes_raw(header: SlotHeader) -> bool:
+def _is_small(header: SlotHeader) -> bool:
     return header.format not in (FORMAT_H264, FORMAT_JPEG) and header.width * header.height <= _RAW_PIXELS_MAX
 
 

@@ -111,10 +111,17 @@ def _native(library: Library) -> Any:
     """The functions of this module; other threads run while one of them works or waits."""
     native = ctypes.CDLL(str(library.path))
     for name, arguments in _FUNCTIONS.items():
+        if name.startswith("tele_stream_") and not hasattr(native, name):
+            continue  # see can_encode()
         function = getattr(native, name)
         function.argtypes = arguments
         function.restype = None if name in _WITHOUT_RESULT else c_int
     return native
+
+
+def can_encode(library: Library) -> bool:
+    """Whether a :class:`VideoStream` can be had: the library of the source distribution is built without codecs."""
+    return hasattr(_native(library), "tele_stream_open")
 
 
 class _Buffer:
