@@ -34,6 +34,10 @@ setup: ## install what is missing: Deno, npm and Debian packages (nothing twice)
 wheel: build ## build the Python package, wheel and sources, into clients/python/dist
 	@$(MAKE) --silent -C clients/python wheel
 
+.PHONY: c-client
+c-client: build ## build the C client's archive into clients/c/dist
+	@$(MAKE) --silent -C clients/c package
+
 .PHONY: notices
 notices: build ## write whose software telebridge contains into dist/THIRD_PARTY_NOTICES.txt
 	@$(DENO) run --quiet --allow-all tools/notices.ts
@@ -75,12 +79,12 @@ bench: build ## run the benchmarks at full size: minutes (ARGS="ffi --smoke" for
 .PHONY: clean
 clean: ## remove what was built (not .tools)
 	@$(MAKE) -C native clean
-	@rm -rf bin dist proto/gen clients/python/build clients/python/dist
+	@rm -rf bin dist proto/gen clients/python/build clients/python/dist clients/c/build clients/c/dist
 
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: native
 native: | setup
