@@ -10,5 +10,5 @@ export const DATA_DIR_HELP = "where tokens, certificates and stored runs are kep
 /** By the flag, else the environment, else the user's default. */
 export function dataDirOf(flag: string | undefined): string {
   const environment = Deno.env.toObject();
-  return resolve(flag ?? environment.TELEBRIDGE_DATA_DIR ?? defaultDataDir(environment));
+  return resolve(flag ?? (environment.TELEBRIDGE_DATA_DIR || defaultDataDir(environment)));
 }

@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { UserError } from "../core/errors.ts";
 import { nearNames } from "../core/near_names.ts";
 import { Pace } from "../core/replay/pace.ts";
-import { parsePoint } from "../core/replay/points.ts";
+import { isReversed, parsePoint } from "../core/replay/points.ts";
 import { Replay } from "../core/replay/replay.ts";
 import type { Slice } from "../core/replay/source.ts";
 import { ROW_KINDS, type RowKind, type RunRecord } from "../core/storage/records.ts";
@@ -90,6 +90,9 @@ async function run(runId: string, options: Options): Promise<void> {
   const speed = speedOf(options.speed);
   const from = options.from === undefined ? null : parsePoint("--from", options.from);
   const to = options.to === undefined ? null : parsePoint("--to", options.to);
+  if (from !== null && to !== null && isReversed(from, to)) {
+    throw new UserError(`--to ${options.to} is before --from ${options.from}`);
+  }
   using reader = openStoredRuns(dataDirOf(options.dataDir));
   const record = storedRun(reader, runId);
   const { series = null } = options;

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { UserError } from "../core/errors.ts";
+import { nearNames } from "../core/near_names.ts";
 import type { RunRecord } from "../core/storage/records.ts";
 import type { StoreReader } from "../core/storage/store.ts";
 import { databasePath, openReader } from "../core/storage/open.ts";
@@ -44,15 +45,20 @@ interface Common {
 }
 
 export function runsCommand(): Command {
-  const runs = withCommon(new Command("runs"))
+  const runs = withTag(withCommon(new Command("runs")))
     .description("List what is stored; show, tag and delete runs.")
-    .option(
-      "--tag <TAG>",
-      "only runs with this tag; again for more, all of which a run must have",
-      collect,
-    )
+    .usage("[options] [command]")
+    .argument("[other...]") // else a slip of the pen is "too many arguments"
     .addHelpText("after", EXAMPLES)
-    .action(list);
+    .action((other: string[], options) => {
+      if (other.length > 0) throw unknownCommand(other[0]!, runs);
+      list(options);
+    });
+  runs.addCommand(
+    withTag(withCommon(new Command("list")))
+      .description("All of them, newest first; the same as runs alone.")
+      .action((_, command) => list(command.optsWithGlobals())),
+  );
   runs.addCommand(
     withCommon(new Command("show"))
       .description("All about one run.")
@@ -86,6 +92,23 @@ export function runsCommand(): Command {
   return runs;
 }
 
+function unknownCommand(given: string, { commands }: Command): UserError {
+  const names = commands.map((command) => command.name());
+  const near = nearNames(given, names);
+  const hint = near.length > 0
+    ? `did you mean runs ${near[0]}?`
+    : `there are ${names.join(", ")} (telebridge runs show ${given} shows a run)`;
+  return new UserError(`there is no command "runs ${given}"; ${hint}`);
+}
+
+function withTag(command: Command): Command {
+  return command.option(
+    "--tag <TAG>",
+    "only runs with this tag; again for more, all of which a run must have",
+    collect,
+  );
+}
+
 function withCommon(command: Command): Command {
   return command
     .option(DATA_DIR_FLAG, DATA_DIR_HELP)
@@ -101,11 +124,16 @@ function printJson(value: unknown): void {
 }
 
 function list({ dataDir, json, tag = [] }: Common & { tag?: string[] }): void {
-  using reader = openReader(databasePath(dataDirOf(dataDir)));
+  const dir = dataDirOf(dataDir);
+  using reader = openReader(databasePath(dir));
   const runs = reader === null ? [] : [...allRuns(reader, tag)];
   if (json) return printJson(runs.map(runJson));
   if (runs.length === 0) {
-    console.error(tag.length > 0 ? "no stored run has these tags" : "no run has been stored yet");
+    console.error(
+      `telebridge: ${
+        tag.length > 0 ? "no stored run has these tags" : `no run has been stored in ${dir} yet`
+      }`,
+    );
     return;
   }
   for (const line of tableLines(columns(), runs)) console.log(line);

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { Chart } from "./chart.tsx";
 import { type ChartsModel, groupSeries } from "./charts_model.ts";
 import { formatClock, formatCount } from "./format.ts";
-import { Choice, Slider, Switch } from "./panel.tsx";
+import { Choice, SearchField, Slider, Switch } from "./panel.tsx";
 import { savePreferences } from "./preferences.ts";
 
 /** Of a group, until a person asks for more. */
@@ -37,13 +37,11 @@ function ChartsToolbar({ model }: { model: ChartsModel }) {
   const smoothing = model.smoothing.value;
   return (
     <div class="charts-toolbar">
-      <input
-        type="search"
-        class="text-field"
+      <SearchField
+        label="Search the series"
         placeholder={`Search ${formatCount(model.names.length)} series`}
-        aria-label="Search the series"
         value={model.search.value}
-        onInput={(event) => model.search.value = event.currentTarget.value}
+        onInput={(text) => model.search.value = text}
       />
       <Choice
         label="X axis"

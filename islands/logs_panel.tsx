@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { formatClock, formatCount } from "./format.ts";
 import type { LogLine, LogsModel } from "./logs_model.ts";
-import { Choice } from "./panel.tsx";
+import { Choice, SearchField } from "./panel.tsx";
 
 const LEVELS = ["", "debug", "info", "warning", "error"];
 const LEAST_LEVELS = [[1, "All"], [2, "Info"], [3, "Warnings"], [4, "Errors"]] as const;
@@ -14,13 +14,10 @@ export function LogsPanel({ model }: { model: LogsModel }) {
   return (
     <div class="logs">
       <div class="logs-toolbar">
-        <input
-          type="search"
-          class="text-field"
-          placeholder="Search the lines"
-          aria-label="Search the lines"
+        <SearchField
+          label="Search the lines"
           value={model.search.value}
-          onInput={(event) => model.search.value = event.currentTarget.value}
+          onInput={(text) => model.search.value = text}
         />
         <Choice
           label="Level"

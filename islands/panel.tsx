@@ -1,4 +1,4 @@
-/** Parts of the side column: a titled panel, rows of a name and a value, a row of choices. */
+/** Parts of the side column: a titled panel, rows of a name and a value, and what a person sets. */
 
 import type { ComponentChildren } from "preact";
 
@@ -63,6 +63,27 @@ export function Choice<Value extends number | string>(
         ))}
       </div>
     </fieldset>
+  );
+}
+
+interface SearchFieldProps {
+  label: string;
+  /** Where the label is not all that is to be said. */
+  placeholder?: string;
+  value: string;
+  onInput(text: string): void;
+}
+
+export function SearchField({ label, placeholder, value, onInput }: SearchFieldProps) {
+  return (
+    <input
+      type="search"
+      class="text-field"
+      placeholder={placeholder ?? label}
+      aria-label={label}
+      value={value}
+      onInput={(event) => onInput(event.currentTarget.value)}
+    />
   );
 }
 

@@ -12,6 +12,7 @@ import { fetchStoredRun, fetchStoredRuns } from "./history_api.ts";
 import { CloseIcon } from "./icons.tsx";
 import { LastValues } from "./last_values.ts";
 import { BrokenNotice, Notice, RefusedNotice, UnauthorisedNotice } from "./notice.tsx";
+import { SearchField } from "./panel.tsx";
 import { RunCard } from "./run_card.tsx";
 import { sortRuns } from "./run_order.ts";
 import { listenForShortcuts } from "./shortcuts.ts";
@@ -92,13 +93,11 @@ function Filter({ stored }: { stored: StoredRuns }) {
           <CloseIcon />
         </button>
       )}
-      <input
-        type="search"
-        class="text-field"
+      <SearchField
+        label="Filter the runs"
         placeholder="Filter by name, tag or state"
-        aria-label="Filter the runs"
         value={stored.text.value}
-        onInput={(event) => stored.setText(event.currentTarget.value)}
+        onInput={(text) => stored.setText(text)}
       />
     </div>
   );

@@ -40,11 +40,18 @@ interface EndpointsAnswer {
   };
 }
 
+/** Codes of OpenSSL for a certificate that nobody vouches for. */
+const UNTRUSTED = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+];
 const ANSWER_BYTES_MAX = 256 * 1024;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The options win over the environment. Throws TypeError for a URL that is none. */
+/** The options win over the environment. Throws TypeError for a URL that is none, and a certificate that is none. */
 export function placeOf(
   options: { url?: string; token?: string; dataDir?: string },
   environment: Environment,
@@ -56,9 +63,17 @@ export function placeOf(
   return {
     url,
     token: token || null,
-    dataDir: options.dataDir ?? environment.TELEBRIDGE_DATA_DIR ?? defaultDataDir(environment),
-    certificatePem: certificate ? readFileSync(certificate, "utf8") : null,
+    dataDir: options.dataDir ?? (environment.TELEBRIDGE_DATA_DIR || defaultDataDir(environment)),
+    certificatePem: certificate ? certificateAt(certificate) : null,
   };
+}
+
+function certificateAt(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new TypeError(`cannot read TELEBRIDGE_CERTIFICATE ${path}: ${(error as Error).message}`);
+  }
 }
 
 function parsedUrl(text: string): URL {
@@ -132,7 +147,12 @@ function askForEndpoints(place: Place, url: URL): Promise<EndpointsAnswer> {
     ...(place.certificatePem === null ? {} : { ca: place.certificatePem }),
   });
   asked.on("timeout", () => asked.destroy(new Error(`${url.origin} does not answer`)));
-  asked.on("error", (error) => reject(new Error(`cannot reach ${url.origin}: ${error.message}`)));
+  asked.on("error", (error: Error & { code?: string }) => {
+    const hint = UNTRUSTED.includes(error.code ?? "")
+      ? " (TELEBRIDGE_CERTIFICATE names a PEM file to trust)"
+      : "";
+    reject(new Error(`cannot reach ${url.origin}: ${error.message}${hint}`));
+  });
   asked.on("response", (answer) => {
     const parts: Uint8Array[] = [];
     let bytes = 0;

@@ -39,6 +39,15 @@ export function parsePoint(option: string, text: string): Point {
   throw new UserError(`${option} is "${text}", expected ${POINT_SYNTAX}`);
 }
 
+/** Whether the end is before the start, as far as the two can be compared before they are looked for. */
+export function isReversed(from: Point, to: Point): boolean {
+  if (from.by === "step" && to.by === "step") return to.step < from.step;
+  if (from.by === "episode" && to.by === "episode") return to.episode < from.episode;
+  if (from.by === "time" && to.by === "time") return to.timeUnixNs < from.timeUnixNs;
+  if (from.by === "start" && to.by === "start") return to.afterNs < from.afterNs;
+  return from.by === "end" && to.by === "end" && to.beforeNs > from.beforeNs;
+}
+
 function countedPoint(text: string): Point | null {
   const [, by, digits] = COUNTED.exec(text) ?? [];
   if (digits === undefined || BigInt(digits) > U64_MAX) return null;

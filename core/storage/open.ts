@@ -8,10 +8,11 @@
  * program or of a newer telebridge. All calls are synchronous, but for `sync`.
  */
 
+import { messageOf } from "../errors.ts";
 import { DatabaseEmpty } from "./connection.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 import { SqliteStore } from "./sqlite_store.ts";
-import type { StoreReader, StoreWriter } from "./store.ts";
+import { type StoreReader, StoreUnavailable, type StoreWriter } from "./store.ts";
 
 export { databasePath } from "./paths.ts";
 
@@ -27,6 +28,13 @@ export function openReader(path: string): StoreReader | null {
     return new SqliteReader(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof DatabaseEmpty) return null;
-    throw error;
+    throw fileError(error, path);
   }
+}
+
+/** A file or a directory that we may not look into, or that is none: not the store's failure, but the disk's. */
+function fileError(error: unknown, path: string): unknown {
+  const isOfFile = error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.FilesystemLoop;
+  return isOfFile ? new StoreUnavailable("io", `cannot open ${path}: ${messageOf(error)}`) : error;
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { init } from "../../clients/ts/mod.ts";
+import { findEndpoint, placeOf } from "../../clients/ts/discovery.ts";
 import { TestBox } from "../harness/box.ts";
 import { Serve } from "../harness/serve.ts";
 import { spoolDir, testEachClient } from "./driver.ts";
@@ -96,4 +97,19 @@ Deno.test({
     using stored = new Stored(box, runId);
     assert.deepEqual(stored.steps().map(({ step }) => step), [1]);
   },
+});
+
+Deno.test("typescript: a certificate that is not trusted, or not there, is told with its remedy", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box, { args: ["--tls=self-signed"] });
+  const { port, token } = serve.ready;
+  const place = placeOf({ url: `https://localhost:${port}/?token=${token}` }, {});
+  await assert.rejects(
+    findEndpoint(place),
+    /cannot reach https:.*self-signed certificate \(TELEBRIDGE_CERTIFICATE names a PEM file/,
+  );
+  assert.throws(
+    () => placeOf({}, { TELEBRIDGE_CERTIFICATE: "/nonexistent/cert.pem" }),
+    /cannot read TELEBRIDGE_CERTIFICATE \/nonexistent\/cert.pem: /,
+  );
 });

@@ -266,6 +266,7 @@ Deno.test("replay: mistakes end with one line that helps", async () => {
     [["zzzzzz"], /there is no stored run "zzzzzz"; telebridge runs lists them/],
     [["long", "--from", "100"], /--from is "100", expected step:N/],
     [["long", "--from", "step:40000"], /run long has nothing from step:40000 on/],
+    [["long", "--from", "step:7", "--to", "step:6"], /--to step:6 is before --from step:7/],
     [["long", "--speed", "0"], /--speed is "0", expected max or a number/],
     [["long", "--kinds", "frames"], /--kinds: there is no "frames", expected some of steps,/],
     [["long", "--format", "csv"], /csv holds one kind of rows: name it/],

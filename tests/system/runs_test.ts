@@ -104,7 +104,7 @@ Deno.test("runs: a list for people, and all about one", async () => {
   await using box = await TestBox.create();
   const nothing = await telebridge(box, "runs");
   assert.deepEqual([nothing.code, nothing.stdout], [0, ""]);
-  assert.match(nothing.stderr, /no run has been stored yet/);
+  assert.match(nothing.stderr, /no run has been stored in .* yet/);
   storeRuns(box);
   const list = await telebridge(box, "runs");
   const [header, first, second] = list.stdout.split("\n");
@@ -149,6 +149,9 @@ Deno.test("runs: mistakes change nothing, and say what helps", async () => {
     [["tag", "ant", "good"], /"good" says nothing; \+good adds it, -good removes it/],
     [["tag", "ant", "--jsno"], /there is no option --jsno/],
     [["tag", "ant", "+"], /"" is no tag/],
+    [["shwo", "ant"], /no command "runs shwo"; did you mean runs show\?/],
+    [["ant"], /no command "runs ant"; there are list, show, .*runs show ant shows a run/],
+    [["--data-dir", databasePath(box.dataDir)], /^telebridge: cannot open .*: Not a directory/],
   ];
   for (const [args, message] of cases) {
     const ended = await telebridge(box, "runs", ...args);
@@ -157,6 +160,8 @@ Deno.test("runs: mistakes change nothing, and say what helps", async () => {
   }
   const runs = await json<RunJson[]>(box);
   assert.deepEqual(runs.map(({ tags }) => tags), [["cartpole", "rl"], ["ant", "rl"]]);
+  assert.deepEqual(await json(box, "list"), runs);
+  assert.deepEqual(await json(box, "list", "--tag", "ant"), runs.slice(1));
 });
 
 Deno.test("runs: what a real client publishes is listed, replayed as it comes, and deleted when it ended", async () => {

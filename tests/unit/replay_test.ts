@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { nearNames } from "../../core/near_names.ts";
 import { Pace } from "../../core/replay/pace.ts";
-import { parsePoint, type Point } from "../../core/replay/points.ts";
+import { isReversed, parsePoint, type Point } from "../../core/replay/points.ts";
 import { Replay } from "../../core/replay/replay.ts";
 import { ROW_KINDS, type RowKind } from "../../core/storage/records.ts";
 import { MemoryStore } from "../../core/storage/memory_store.ts";
@@ -196,6 +196,17 @@ Deno.test("replay: points are read as they are written, and nothing else is", ()
   for (const text of [...wrong, "tomorrow", "2026-13-01", "episode:x"]) {
     assert.throws(() => parsePoint("--from", text), /^UserError: --from is ".*", expected step:N/);
   }
+});
+
+Deno.test("replay: an end before the start is told where the two can be compared", () => {
+  const reversed = (from: string, to: string) =>
+    isReversed(parsePoint("--from", from), parsePoint("--to", to));
+  const ascending = [["step:3", "step:4"], ["episode:0", "episode:1"], ["@5", "@5.5"]];
+  for (const [from, to] of [...ascending, ["+1s", "+1m"], ["-1m", "-1s"]] as [string, string][]) {
+    assert.deepEqual([reversed(from, to), reversed(to, from)], [false, true], `${from} ${to}`);
+    assert.equal(reversed(from, from), false);
+  }
+  assert.equal(reversed("step:9", "episode:1"), false);
 });
 
 Deno.test("replay: rows wait as long as they did, by the speed", () => {
