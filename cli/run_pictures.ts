@@ -59,6 +59,7 @@ export class RunPictures implements PictureSink, Disposable {
       this.#ringBytes = payloadBytes;
       this.#run.announceRing(identityOf(this.#run.id, this.#library));
     } catch (error) {
+      this[Symbol.dispose]();
       this.#ringFailed = true;
       this.#warn(`no shared memory for pictures: ${messageOf(error)}; they go by gRPC`);
     }

@@ -88,7 +88,7 @@ function episodeInit(fields: Fields): EpisodeInit {
 
 function frameInit(fields: Fields): FrameInit {
   const format = textOf(fields.format ?? "rgb8", "format");
-  if (!(format in FRAME_FORMATS)) {
+  if (!Object.hasOwn(FRAME_FORMATS, format)) {
     throw new TypeError(
       `"format" is "${format}"; expected ${Object.keys(FRAME_FORMATS).join(", ")}`,
     );
@@ -190,9 +190,10 @@ export function takeLine(line: string, run: Run, pictures: PictureSink): string 
   let complaint: string | null = null;
   try {
     const fields = fieldsOf(line);
-    const take = fields === null ? undefined : RECORDS[String(fields.type)];
-    if (take !== undefined) {
-      take(fields!, run, pictures);
+    const type = String(fields?.type);
+    // Its own: somebody else's {"type": "constructor"} is none of ours.
+    if (fields !== null && Object.hasOwn(RECORDS, type)) {
+      RECORDS[type]!(fields, run, pictures);
       return null;
     }
     // JSON of somebody else's format is no mistake.

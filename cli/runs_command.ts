@@ -253,7 +253,12 @@ async function note(
   }
   const run = await changed(runId, { dataDir }, text === undefined ? {} : { note: text });
   if (json) printJson(runJson(run));
-  else if (text === undefined) console.log(run.note);
+  else if (text === undefined) console.log(shownNote(run.note));
+}
+
+/** As it was given for files, without what commands a terminal for people. */
+function shownNote(text: string): string {
+  return Deno.stdout.isTerminal() ? text.split("\n").map(printable).join("\n") : text;
 }
 
 /** The run after the change; one that changes nothing needs no server and no lock. */

@@ -130,6 +130,9 @@ Deno.test("runs: on a terminal times are relative, and deleting asks first", asy
   const onTerminal = (args: string, answer: string) =>
     shell(box, `echo ${answer} | script --quiet --return --command '${command} ${args}' /dev/null`);
   assert.match((await onTerminal("", "")).stdout, /cartpole +finished +(\d+ \w+ ago|just now)/);
+  assert.equal((await telebridge(box, "runs", "note", "ant", "one\n\x1b[2Jtwo")).code, 0);
+  assert.match((await onTerminal("note ant", "")).stdout, /one\r?\n\\x1b\[2Jtwo/);
+  assert.equal((await telebridge(box, "runs", "note", "ant")).stdout, "one\n\x1b[2Jtwo\n");
   const kept = await onTerminal("delete ant cartpole", "n");
   assert.match(kept.stdout, /Delete 2 runs \(ant, cartpole\) with 67 rows for good\? \[y\/N\]/);
   assert.equal(kept.code, 1);
