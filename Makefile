@@ -9,6 +9,7 @@ export DENO_NO_UPDATE_CHECK := 1
 # What `setup` installs: as much as the target takes (tools/setup.sh).
 SETUP := run
 wheel examples: SETUP := python
+dist: SETUP := dist
 test torture fmt: SETUP := test
 bench: SETUP := bench
 
@@ -41,6 +42,10 @@ c-client: build ## build the C client's archive into clients/c/dist
 .PHONY: notices
 notices: build ## write whose software telebridge contains into dist/THIRD_PARTY_NOTICES.txt
 	@$(DENO) run --quiet --allow-all tools/notices.ts
+
+.PHONY: dist
+dist: build ## build dist/telebridge, the one file to copy to other machines (KIND=bundle or compiled)
+	@$(DENO) run --quiet --allow-all tools/dist.ts $(if $(KIND),--kind "$(KIND)")
 
 .PHONY: examples
 examples: wheel ## install that package and Gymnasium into .tools/python, where examples/ run

@@ -1,6 +1,7 @@
 /** The command line: `telebridge serve`, `telebridge run` and the others. */
 
 import { Command, CommanderError } from "commander";
+import { kind, settleIn } from "../core/assets.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import { StoreUnavailable } from "../core/storage/store.ts";
 import { VERSION } from "../core/version.ts";
@@ -16,6 +17,12 @@ import { serviceCommand } from "./service_command.ts";
 import { tokenCommand } from "./token_command.ts";
 
 const USAGE_EXIT_CODE = 2;
+
+/** With what helps to know about a copy that somebody else made. */
+function versionLine(): string {
+  const { arch, os } = Deno.build;
+  return `telebridge ${VERSION} (${kind}, Deno ${Deno.version.deno}, ${arch}-${os})`;
+}
 
 const EXAMPLES = `
 Examples:
@@ -40,7 +47,7 @@ function settle(parent: Command): void {
 export function programOf(onExitCode: (code: number) => void): Command {
   const program = new Command("telebridge")
     .description("Watch reinforcement-learning runs, simulators and agents live, in a browser.")
-    .version(VERSION, "--version", "print the version")
+    .version(versionLine(), "--version", "print the version and how it was packed")
     .helpOption("--help", "print this help")
     .helpCommand(false)
     .exitOverride()
@@ -65,6 +72,7 @@ export function programOf(onExitCode: (code: number) => void): Command {
 
 /** Runs one command line. Resolves to the exit code; what went wrong is on stderr then. */
 export async function main(args: readonly string[]): Promise<number> {
+  settleIn();
   let exitCode = 0;
   const program = programOf((code) => exitCode = code);
   try {

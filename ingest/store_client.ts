@@ -1,5 +1,6 @@
 /** The store as the main thread sees it: queues rows for the worker, and tells what became of them. */
 
+import { workerUrl } from "../core/assets.ts";
 import type { RowKind } from "../core/storage/records.ts";
 import type { StoreStats } from "../core/storage/store.ts";
 import { Batcher, ROWS_PER_COMMIT_MAX } from "./batcher.ts";
@@ -51,7 +52,7 @@ interface PendingCall {
 
 export class StoreClient {
   readonly buffers = new BufferPool();
-  readonly #worker = new Worker(new URL("./store_worker.ts", import.meta.url), { type: "module" });
+  readonly #worker = new Worker(workerUrl("ingest/store_worker"), { type: "module" });
   readonly #batcher: Batcher;
   readonly #listeners: StoreListener[] = [];
   /** Not yet with the worker, oldest first. */

@@ -2,7 +2,8 @@
 # Installs what telebridge needs, and nothing twice:
 #   tools/setup.sh run      what `make run` needs: Deno, the packages of deno.lock, a C compiler
 #   tools/setup.sh python   that, and what builds and runs the Python client
-#   tools/setup.sh test     that, and what only the tests need: Chromium, sanitizers
+#   tools/setup.sh dist     what `make dist` needs: the first, and what its launcher is linked with
+#   tools/setup.sh test     all of that, and what only the tests need: Chromium, sanitizers
 #   tools/setup.sh bench    that, and iceoryx and InfluxDB, which the benchmarks are measured beside
 # Everything lands in the project (.tools/), in Deno's shared cache, or in Debian's packages.
 # With all of it there this takes a tenth of a second and needs no network.
@@ -13,6 +14,7 @@ deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
 packages_run="gcc g++ libc6-dev libyuv-dev libjpeg62-turbo-dev libopenh264-dev libx264-dev libffmpeg-nvenc-dev libsqlite3-dev"
 packages_python="python3 python3-grpcio python3-numpy python3-pip python3-protobuf python3-setuptools python3-venv python3-wheel"
 packages_test="chromium ffmpeg clang-14 clang-format-14 libclang-rt-14-dev git iproute2 pkgconf sqlite3"
+packages_dist="libssl-dev libzstd-dev"
 packages_bench="iceoryx libiceoryx-binding-c-dev influxdb"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -92,9 +94,10 @@ install_packages() {
 case ${1:-run} in
   run) packages=$packages_run ;;
   python) packages="$packages_run $packages_python" ;;
-  test) packages="$packages_run $packages_python $packages_test" ;;
-  bench) packages="$packages_run $packages_python $packages_test $packages_bench" ;;
-  *) fail "unknown level \"$1\": say run, python, test or bench" ;;
+  dist) packages="$packages_run $packages_dist" ;;
+  test) packages="$packages_run $packages_python $packages_dist $packages_test" ;;
+  bench) packages="$packages_run $packages_python $packages_dist $packages_test $packages_bench" ;;
+  *) fail "unknown level \"$1\": say run, python, dist, test or bench" ;;
 esac
 
 deno_found=yes

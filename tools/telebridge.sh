@@ -10,7 +10,7 @@ deno="$root/.tools/deno"
 }
 export DENO_NO_UPDATE_CHECK=1
 # Memory that the native library hands out can only be read with --allow-ffi whole; files, ports and
-# commands are the user's to name (--data-dir, --host, the demo), so these are not narrowed either.
-exec "$deno" run --quiet --no-prompt --cached-only --frozen --config "$root/deno.json" \
-  --allow-ffi --allow-read --allow-write --allow-env --allow-net --allow-run --allow-sys \
+# commands are the user's to name (--data-dir, --host, the demo); and Deno wants --allow-all for much of
+# /proc, where `telebridge run` looks whether it is in the terminal's foreground.
+exec "$deno" run --quiet --no-prompt --cached-only --frozen --config "$root/deno.json" --allow-all \
   "$root/main.ts" "$@"

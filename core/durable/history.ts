@@ -3,6 +3,7 @@
  * queue of {@link CALLS_WAITING_MAX}; one more is refused, and counted.
  */
 
+import { workerUrl } from "../assets.ts";
 import { messageOf, UserError } from "../errors.ts";
 import { type StoreReader, StoreUnavailable } from "../storage/store.ts";
 
@@ -163,10 +164,7 @@ export class History {
 }
 
 function spawnWorker(): Worker {
-  return new Worker(new URL("./history_worker.ts", import.meta.url), {
-    type: "module",
-    name: "history",
-  });
+  return new Worker(workerUrl("core/durable/history_worker"), { type: "module", name: "history" });
 }
 
 export function failureOf(error: unknown): Failure {

@@ -19,7 +19,8 @@ async function telebridge(box: TestBox, ...args: string[]) {
 Deno.test("cli: --version and --help say what there is, on stdout", async () => {
   await using box = await TestBox.create();
   const version = await telebridge(box, "--version");
-  assert.deepEqual([version.code, version.stdout.trim()], [0, "0.1.0"]);
+  assert.equal(version.code, 0);
+  assert.match(version.stdout, /^telebridge 0\.1\.0 \(clone, Deno [\d.]+, \w+-linux\)\n$/);
   const help = await telebridge(box, "serve", "--help");
   assert.equal(help.code, 0);
   for (const part of ["Examples:", "--allow-host <NAME>", "TELEBRIDGE_PORT", "ssh -L", "--demo"]) {
