@@ -3,11 +3,11 @@
 
 extern const suite layout, vector, paths, publish, torn, owner, hostile, control, hub, jpeg, convert, encoders,
     candidates, probe, probe_double, decoding, sampling, stream, stream_units, stream_life, driverless, nvenc,
-    nvenc_double, threads, threads_streams;
+    nvenc_double, threads, threads_streams, launcher;
 
 const suite *const suites[] = {
     &layout,       &vector,       &paths,    &publish,         &torn,         &owner,       &hostile,
     &control,      &hub,          &jpeg,     &convert,         &encoders,     &candidates,  &probe,
     &probe_double, &decoding,     &sampling, &stream,          &stream_units, &stream_life, &driverless,
-    &nvenc,        &nvenc_double, &threads,  &threads_streams, NULL,
+    &nvenc,        &nvenc_double, &threads,  &threads_streams, &launcher,     NULL,
 };
