@@ -39,14 +39,21 @@ interface Unpacking {
   bytesOf: (path: string) => number;
 }
 
-/** Held until the process ends: node and Deno close what nobody refers to. */
-const held: Deno.FsFile[] = [];
+/** No other place will do. */
+class Damaged extends UserError {
+  constructor(path: string) {
+    super(`this file is damaged or not whole: ${path} in it is not what was packed; copy it again`);
+  }
+}
 
-/** Keeps a cache from being removed by other versions while this process lives. */
+/** Referred to until the process ends, since Deno closes what nobody refers to. */
+let held: Deno.FsFile | null = null;
+
+/** Keeps the cache that this process runs from from being removed by other versions while it lives. */
 export function holdCache(folder: string): void {
-  const file = Deno.openSync(folder);
-  file.lockSync(false);
-  held.push(file);
+  if (held !== null) return;
+  held = Deno.openSync(folder);
+  held.lockSync(false);
 }
 
 /** The cache of this executable, made when it is missing. `root` is where its embedded files are. */
@@ -68,13 +75,13 @@ export function unpackCompiled(root: string): string {
 /** Where caches may be, the best first; native/launcher/place.c has the same. */
 export function cachePlaces(environment: Readonly<Record<string, string>>): string[] {
   const { TELEBRIDGE_CACHE_DIR, XDG_CACHE_HOME, HOME } = environment;
-  if (TELEBRIDGE_CACHE_DIR) return [TELEBRIDGE_CACHE_DIR];
   const ours = `telebridge-cache-${Deno.uid()}`;
-  return [
-    ...(XDG_CACHE_HOME?.startsWith("/") ? [`${XDG_CACHE_HOME}/telebridge`] : []),
-    ...(HOME?.startsWith("/") ? [`${HOME}/.cache/telebridge`] : []),
+  const places = TELEBRIDGE_CACHE_DIR ? [TELEBRIDGE_CACHE_DIR] : [
+    ...(XDG_CACHE_HOME ? [`${XDG_CACHE_HOME}/telebridge`] : []),
+    ...(HOME ? [`${HOME}/.cache/telebridge`] : []),
     ...["/var/tmp", "/tmp", "/dev/shm"].map((folder) => `${folder}/${ours}`),
   ];
+  return places.filter((place) => place.startsWith("/"));
 }
 
 /** The cache in the first place that will have it. Throws {@link UserError} that names them all when none will. */
@@ -87,6 +94,7 @@ export function unpack(places: readonly string[], unpacking: Unpacking): string 
       if (!isWhole(folder, unpacking)) make(folder, unpacking);
       return folder;
     } catch (error) {
+      if (error instanceof Damaged) throw error;
       reasons.push(`  ${place}: ${messageOf(error)}`);
     }
   }
@@ -126,7 +134,7 @@ function make(folder: string, unpacking: Unpacking): void {
   try {
     Deno.mkdirSync(made, { mode: 0o700 });
     for (const file of unpacking.manifest.files) {
-      writeFile(join(made, file.path), file, unpacking.read(file.path));
+      writeFile(join(made, file.path), file.mode, readChecked(file, unpacking));
     }
     putInPlace(made, folder, unpacking);
   } finally {
@@ -134,10 +142,14 @@ function make(folder: string, unpacking: Unpacking): void {
   }
 }
 
-function writeFile(path: string, { mode, sha256 }: UnpackedFile, bytes: Uint8Array): void {
-  if (sha256 !== null && createHash("sha256").update(bytes).digest("hex") !== sha256) {
-    throw new UserError(`this file is damaged or not whole: ${path} in it; copy it again`);
-  }
+function readChecked({ path, sha256 }: UnpackedFile, { read }: Unpacking): Uint8Array {
+  const bytes = read(path);
+  const found = sha256 === null ? null : createHash("sha256").update(bytes).digest("hex");
+  if (found !== sha256) throw new Damaged(path);
+  return bytes;
+}
+
+function writeFile(path: string, mode: number, bytes: Uint8Array): void {
   Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
   for (let at = 0; at < bytes.byteLength;) at += file.writeSync(bytes.subarray(at));

@@ -7,6 +7,7 @@
  * `bundle` is ours, and takes nothing (docs/dist.md). Without --kind it is the first that can be had.
  */
 
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { packArchive, type PackedParts } from "./dist/archive.ts";
 import { compileProgram } from "./dist/compiled.ts";
@@ -68,6 +69,7 @@ async function main(): Promise<number> {
     return 2;
   }
   Deno.chdir(new URL("..", import.meta.url));
+  await Deno.mkdir(dirname(output), { recursive: true });
   await stageProgram(PROGRAM_DIR);
   if (kind === "bundle") {
     await buildBundle(output, level);

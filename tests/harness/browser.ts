@@ -7,7 +7,7 @@ import type { TestBox } from "./box.ts";
 import type { Serve } from "./serve.ts";
 import { waitFor } from "./wait.ts";
 
-const CHROMIUM_PATH = "/usr/bin/chromium";
+export const CHROMIUM_PATH = "/usr/bin/chromium";
 const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--no-first-run",
@@ -29,12 +29,14 @@ export interface SavedFrame {
 }
 
 export async function launchBrowser(box: TestBox, extraFlags: string[] = []): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM_PATH,
-    args: [...CHROMIUM_FLAGS, ...extraFlags],
-  });
+  const browser = await startBrowser(CHROMIUM_PATH, extraFlags);
   box.onEnd(() => browser.close());
   return browser;
+}
+
+/** `path` may be a script that starts Chromium with the arguments that it is given. */
+export function startBrowser(path: string, extraFlags: string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: path, args: [...CHROMIUM_FLAGS, ...extraFlags] });
 }
 
 /** One page with storage of its own. */

@@ -46,6 +46,8 @@ export const suites: readonly Suite[] = [
   denoTests("torture", 8, "tests/torture"),
   // The same tests for each client: both store the same.
   denoTests("clients", 14, "tests/clients"),
+  // The one file of `make dist`, on a machine that has nothing else.
+  denoTests("dist", 8, "tests/dist"),
   denoTests("browser", 15, "tests/browser"),
   // Small sizes, whose figures mean little: this shows that no benchmark has rotted.
   { ...check("bench", "run", "--allow-all", "bench/run.ts", "--smoke"), minutesMax: 5 },
