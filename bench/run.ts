@@ -15,6 +15,7 @@ import { replayBench } from "./replay.ts";
 import { pythonClientsBench } from "./python_clients.ts";
 import { type Bench, machine, markdownTable, type Row } from "./report.ts";
 import { runLogBench } from "./run_log.ts";
+import { startupBench } from "./startup.ts";
 import { storageBench } from "./storage.ts";
 import { videoLoadBench } from "./video_load.ts";
 import { videoPathBench } from "./video_path.ts";
@@ -36,6 +37,7 @@ export const benches: readonly Bench[] = [
   pythonClientsBench,
   runLogBench,
   replayBench,
+  startupBench,
 ];
 
 const HELP = `deno task bench [NAME...] [--smoke] [--json]

@@ -1,6 +1,7 @@
 /** telebridge as one file by `deno compile`, from a folder as stage.ts leaves it. */
 
 import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import { MANIFEST, type Manifest } from "../../core/unpacked.ts";
 import { filesBelow } from "./stage.ts";
 
@@ -11,19 +12,23 @@ const FLAGS = ["--quiet", "--no-config", "--no-lock", "--unstable-net", "--allow
 /** Why Deno could not compile, in its own words; null: it did, into `output`. DENORT_BIN names another base than Deno's. */
 export async function compileProgram(folder: string, output: string): Promise<string | null> {
   writeManifest(folder);
+  const temporary = `${resolve(output)}.new`; // Deno removes what it cannot replace
   const included = filesBelow(folder).filter((path) => path !== ENTRY);
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "compile",
       ...FLAGS,
       ...included.flatMap((path) => ["--include", path]),
-      ...["--output", `${Deno.cwd()}/${output}`, ENTRY],
+      ...["--output", temporary, ENTRY],
     ],
     cwd: folder,
     env: { NO_COLOR: "1" },
     stdout: "null",
   }).output();
-  if (success) return null;
+  if (success) {
+    await Deno.rename(temporary, output);
+    return null;
+  }
   Deno.removeSync(`${folder}/${MANIFEST}`);
   return reasonIn(new TextDecoder().decode(stderr));
 }
