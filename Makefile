@@ -44,7 +44,7 @@ notices: build ## write whose software telebridge contains into dist/THIRD_PARTY
 	@$(DENO) run --quiet --allow-all tools/notices.ts
 
 .PHONY: dist
-dist: build ## build dist/telebridge, the one file to copy to other machines (KIND=bundle or compiled)
+dist: build launcher ## build dist/telebridge, the one file to copy to other machines (KIND=bundle or compiled)
 	@$(DENO) run --quiet --allow-all tools/dist.ts $(if $(KIND),--kind "$(KIND)")
 
 .PHONY: examples
@@ -95,6 +95,10 @@ help: ## list the targets
 native: | setup
 	@$(MAKE) --silent -C native
 	@$(MAKE) --silent -C native/demo
+
+.PHONY: launcher
+launcher: | setup
+	@$(MAKE) --silent -C native launcher
 
 .PHONY: protos
 protos: dist/telebridge.binpb
