@@ -4,7 +4,7 @@
  */
 
 import { ROOT } from "../harness/box.ts";
-import type { Ended } from "../harness/command.ts";
+import { type Ended, endedOf } from "../harness/command.ts";
 import { LineReader } from "../harness/line_reader.ts";
 
 /** Nobody's on any machine. */
@@ -78,14 +78,7 @@ export class NewMachine implements AsyncDisposable {
 
   /** Runs a command to its end; `environment` is what it has beside a login's. */
   async run(words: readonly string[], environment: Record<string, string> = {}): Promise<Ended> {
-    const output = await this.#prepare(words, environment).output();
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return {
-      code: output.code,
-      stdout: text(output.stdout),
-      stdoutBytes: output.stdout,
-      stderr: text(output.stderr),
-    };
+    return endedOf(await this.#prepare(words, environment).output());
   }
 
   /** Starts a command, whose pid is the child's; it is killed at the machine's end. */

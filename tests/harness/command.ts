@@ -56,7 +56,7 @@ function environmentOf(box: TestBox): Record<string, string> {
   return { ...box.environment, TELEBRIDGE_DATA_DIR: box.dataDir };
 }
 
-function endedOf(output: Deno.CommandOutput): Ended {
+export function endedOf(output: Deno.CommandOutput): Ended {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return {
     code: output.code,
