@@ -9,6 +9,7 @@ import { completionsCommand, runNamesCommand } from "./completions_command.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import { probeCommand } from "./doctor/probe.ts";
 import { ingestCommand } from "./ingest_command.ts";
+import { licencesCommand } from "./licences_command.ts";
 import { replayCommand } from "./replay_command.ts";
 import { runCommand } from "./run_command.ts";
 import { runsCommand } from "./runs_command.ts";
@@ -65,7 +66,8 @@ export function programOf(onExitCode: (code: number) => void): Command {
     .addCommand(replayCommand())
     .commandsGroup("About this box and this shell:")
     .addCommand(doctorCommand(onExitCode))
-    .addCommand(completionsCommand());
+    .addCommand(completionsCommand())
+    .addCommand(licencesCommand());
   settle(program);
   return program;
 }

@@ -18,7 +18,8 @@ export interface Assets {
   demoPath: string;
   /** Folder of the bundled islands: scripts, styles. */
   bundlesDir: string;
-  /** The licences of what is inside; in a clone only where `make dist` has been. */
+  licencePath: string;
+  /** The licences of what is inside; in a clone only once they were asked for. */
   noticesPath: string;
   /** What a person starts, for whoever writes it down. It may be replaced by another version at any time. */
   executable: string;
@@ -61,6 +62,7 @@ function cloneAssets(): Assets {
     libraryPath: at("native/build/libtelebridge.so"),
     demoPath: at("native/build/mountain_car"),
     bundlesDir: at("dist/assets"),
+    licencePath: at("LICENSE"),
     noticesPath: at("dist/THIRD_PARTY_NOTICES.txt"),
     executable: at("bin/telebridge"),
     program: [
@@ -93,6 +95,7 @@ function packedAssets(libDir: string): Omit<Assets, "executable" | "program"> {
     libraryPath: join(libDir, "libtelebridge.so"),
     demoPath: join(libDir, "mountain_car"),
     bundlesDir: at("assets"),
+    licencePath: at("LICENSE"),
     noticesPath: at("THIRD_PARTY_NOTICES.txt"),
   };
 }

@@ -15,6 +15,8 @@ Deno.test("start: it is what a command is: a version, exit codes, the caller's e
   const program = await machine.bring(oneFile(), "telebridge");
   assert.match((await machine.run([program, "--version"])).stdout, VERSION);
   const [made] = namesIn(`${machine.home}/.cache/telebridge`);
+  const licences = await machine.run([program, "licences"]);
+  assert.match(licences.stdout, /Apache License/);
   const unknown = await machine.run([program, "srve"]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /unknown command 'srve'/);
