@@ -76,7 +76,7 @@ function bundleAssets(): Assets {
   return {
     ...packedAssets(at("lib")),
     executable: Deno.env.get("TELEBRIDGE_EXECUTABLE") ?? Deno.execPath(),
-    program: ["env", `DENO_DIR=${at("deno")}`, ...ownCommand()],
+    program: ["/usr/bin/env", `DENO_DIR=${at("deno")}`, ...ownCommand()],
   };
 }
 

@@ -39,6 +39,11 @@ interface Unpacking {
   bytesOf: (path: string) => number;
 }
 
+/** Of native/launcher/cache.h: caches that nobody started from for so long, and what killed starts left half made. */
+const UNUSED_MS = 24 * 60 * 60 * 1000;
+const HALF_MADE_MS = 60 * 60 * 1000;
+const HALF_MADE = ".made-";
+
 /** No other place will do. */
 class Damaged extends UserError {
   constructor(path: string) {
@@ -92,6 +97,8 @@ export function unpack(places: readonly string[], unpacking: Unpacking): string 
       checkPlace(place);
       const folder = join(place, unpacking.manifest.id);
       if (!isWhole(folder, unpacking)) make(folder, unpacking);
+      Deno.utimeSync(folder, new Date(), new Date());
+      sweep(place, unpacking.manifest.id);
       return folder;
     } catch (error) {
       if (error instanceof Damaged) throw error;
@@ -130,7 +137,7 @@ function isWhole(folder: string, { manifest, bytesOf }: Unpacking): boolean {
 }
 
 function make(folder: string, unpacking: Unpacking): void {
-  const made = join(dirname(folder), `.made-${randomHex(8)}`);
+  const made = join(dirname(folder), HALF_MADE + randomHex(8));
   try {
     Deno.mkdirSync(made, { mode: 0o700 });
     for (const file of unpacking.manifest.files) {
@@ -168,6 +175,25 @@ function putInPlace(made: string, folder: string, unpacking: Unpacking): void {
     Deno.renameSync(made, folder);
     if (!isWhole(folder, unpacking)) throw error;
   }
+}
+
+/** Removes what is unused in the place, this one's cache excepted. */
+function sweep(place: string, id: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(place)) {
+    if (!isDirectory || name === id) continue;
+    const path = join(place, name);
+    if (name.startsWith(HALF_MADE) && isOlderThan(path, HALF_MADE_MS)) removeIfAny(path);
+    if (!/^[0-9a-f]{32}$/.test(name) || !isOlderThan(path, UNUSED_MS)) continue;
+    using file = Deno.openSync(path);
+    if (!file.tryLockSync(true)) continue;
+    const removed = join(place, HALF_MADE + randomHex(8));
+    Deno.renameSync(path, removed); // so that a start at this moment finds none, and not half of one
+    removeIfAny(removed);
+  }
+}
+
+function isOlderThan(path: string, ms: number): boolean {
+  return Date.now() - (Deno.lstatSync(path).mtime?.getTime() ?? Date.now()) > ms;
 }
 
 function removeIfAny(path: string): void {

@@ -6,6 +6,9 @@ import { ROOT } from "../harness/box.ts";
 /** Quick to make, and unpacked by the same code as one of `make dist`. */
 const QUICK = "dist/tests/telebridge";
 
+/** The file's last bytes (docs/dist.md). */
+const MAGIC = "TELEDIST";
+
 let made: string | null = null;
 
 /** Its path: ONE_FILE names one to test, of either kind; else it is made once, as the bundle that needs no download. */
@@ -14,6 +17,12 @@ export function oneFile(): string {
   if (given) return Deno.realPathSync(given);
   made ??= build();
   return made;
+}
+
+/** Whether it is ours to take apart: the compiled kind is Deno's. */
+export function isBundle(): boolean {
+  return Deno.readFileSync(oneFile()).subarray(-MAGIC.length).toString() ===
+    new TextEncoder().encode(MAGIC).toString();
 }
 
 function build(): string {

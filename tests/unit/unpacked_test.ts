@@ -78,6 +78,24 @@ Deno.test("unpacked: what was touched is made anew", () => {
   });
 });
 
+Deno.test("unpacked: caches of other versions go when nobody used them for a day, nor holds them", () => {
+  withPlace((place) => {
+    const folder = unpack([place], embedded);
+    const name = (digit: number) => String(digit).padStart(32, "0");
+    const [unused, held, recent] = [1, 2, 3].map((digit) => `${place}/${name(digit)}`);
+    for (const path of [unused!, held!, recent!, `${place}/.made-killed`, `${place}/other`]) {
+      Deno.mkdirSync(path);
+      const hours = path === recent ? 23 : 25;
+      Deno.utimeSync(path, new Date(), new Date(Date.now() - hours * 3_600_000));
+    }
+    using holder = Deno.openSync(held!);
+    holder.lockSync(false);
+    unpack([place], embedded);
+    const left = [held!, recent!, `${place}/other`, folder].map((path) => path.replace(/.*\//, ""));
+    assert.deepEqual(namesIn(place).toSorted(), left.toSorted());
+  });
+});
+
 Deno.test("unpacked: a place that is not safe is passed over; without any, all are named", () => {
   withPlace((place) => {
     const [open, link] = [`${place}/open`, `${place}/link`];
