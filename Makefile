@@ -9,7 +9,7 @@ export DENO_NO_UPDATE_CHECK := 1
 # What `setup` installs: as much as the target takes (tools/setup.sh).
 SETUP := run
 wheel examples: SETUP := python
-dist: SETUP := dist
+notices dist: SETUP := dist
 test torture fmt: SETUP := test
 bench: SETUP := bench
 
@@ -40,11 +40,11 @@ c-client: build ## build the C client's archive into clients/c/dist
 	@$(MAKE) --silent -C clients/c package
 
 .PHONY: notices
-notices: build ## write whose software telebridge contains into dist/THIRD_PARTY_NOTICES.txt
+notices: build launcher ## write whose software telebridge contains into dist/THIRD_PARTY_NOTICES.txt
 	@$(DENO) run --quiet --allow-all tools/notices.ts
 
 .PHONY: dist
-dist: build launcher ## build dist/telebridge, the one file to copy to other machines (KIND=bundle or compiled)
+dist: notices ## build dist/telebridge, the one file to copy to other machines (KIND=bundle or compiled)
 	@$(DENO) run --quiet --allow-all tools/dist.ts $(if $(KIND),--kind "$(KIND)")
 
 .PHONY: examples

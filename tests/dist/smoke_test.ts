@@ -101,6 +101,11 @@ Deno.test("one file: serve, a run by the wheel, its picture, replay by a pipe", 
     const [first] = stdout.split("\n").map((line) => line && JSON.parse(line));
     assert.deepEqual([first.series, first.step, first.value], ["train/loss", 1, 1]);
   });
+  await test.step("doctor", async () => {
+    const { code, stdout, stderr } = await machine.run([program, "doctor", "--json"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).can_serve, true);
+  });
   const first = await ingest(pid);
   await test.step("ingest is killed: it starts again from the same files", async () => {
     assert(first.program.startsWith(`${machine.home}/.cache/telebridge/`), first.program);

@@ -1,14 +1,14 @@
 /** Lays out what telebridge runs from when it is no clone, as one folder: plain Deno can run it from there, too. */
 
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
+import { SERVER_ENTRIES } from "../entries.ts";
 
-const SERVER_MODULES = ["main", "ingest/store_worker", "core/durable/history_worker"];
 const NOTICES = "dist/THIRD_PARTY_NOTICES.txt";
 
 /** Fills `folder`, which is made anew, from a clone that `make build` has been in. The paths are documented in docs/dist.md. */
 export async function stageProgram(folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Promise.all(SERVER_MODULES.map((module) => bundle(module, folder)));
+  await Promise.all(SERVER_ENTRIES.map((entry) => bundle(entry, folder)));
   await copyFolder("dist/assets", `${folder}/assets`);
   await copyFolder("proto/telebridge/v1", `${folder}/proto/telebridge/v1`);
   await copy("dist/telebridge.binpb", `${folder}/proto/telebridge.binpb`);
@@ -21,10 +21,10 @@ export async function stageProgram(folder: string): Promise<void> {
 }
 
 /** Not minified: that would save 0.1 MB of the packed file and cost the names in stack traces. */
-async function bundle(module: string, folder: string): Promise<void> {
-  const output = `${folder}/server/${module.replace(/.*\//, "")}.mjs`;
+async function bundle(entry: string, folder: string): Promise<void> {
+  const output = `${folder}/server/${basename(entry, ".ts")}.mjs`;
   // Never .js: that would be CommonJS if a package.json in a folder above said so.
-  await run(Deno.execPath(), "bundle", "--quiet", `--output=${output}`, `${module}.ts`);
+  await run(Deno.execPath(), "bundle", "--quiet", `--output=${output}`, entry);
 }
 
 /** Throws when the command fails; what it says is on our stderr. */
