@@ -69,7 +69,7 @@ Deno.test("doctor: on a terminal the report is coloured and no wider than it", a
   await using box = await TestBox.create();
   const { stdout } = await shell(
     box,
-    `unset NO_COLOR; export -f telebridge
+    `unset NO_COLOR CI; export TERM=xterm-256color; export -f telebridge
      SHELL=/bin/bash script -qec 'stty cols 60; telebridge doctor ${ANY_PORT}' /dev/null`,
   );
   // deno-lint-ignore no-control-regex -- colours are escape sequences
