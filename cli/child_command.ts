@@ -40,20 +40,27 @@ export function startCommand(
 
 /**
  * Shows `take` all of `output`, and hands it on to `onward` (null: nowhere). When nobody reads there any more, `output` is
- * closed, so that the command is told as it would be without us.
+ * closed, so that the command is told as it would be without us. When it cannot be written there for another reason (a
+ * full disk), `onFailure` is told once, and `take` goes on.
  */
 export async function passThrough(
   output: Output,
   onward: { writeSync(bytes: Uint8Array): number } | null,
-  take: (bytes: Uint8Array<ArrayBuffer>) => void,
+  { take, onFailure }: {
+    take: (bytes: Uint8Array<ArrayBuffer>) => void;
+    onFailure: (error: unknown) => void;
+  },
 ): Promise<void> {
+  let failed = onward === null;
   for await (const bytes of output) {
     take(bytes);
+    if (failed) continue;
     try {
-      if (onward !== null) writeAll(onward, bytes);
+      writeAll(onward!, bytes);
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) return;
-      throw error;
+      failed = true;
+      onFailure(error);
     }
   }
 }

@@ -157,8 +157,12 @@ async function follow(
   take: (text: string, isCut: boolean) => void,
 ): Promise<void> {
   const splitter = new LineSplitter();
-  await passThrough(output, onward, (bytes) => {
-    for (const { text, isCut } of splitter.push(bytes)) take(text, isCut);
+  await passThrough(output, onward, {
+    take: (bytes) => {
+      for (const { text, isCut } of splitter.push(bytes)) take(text, isCut);
+    },
+    onFailure: (error) =>
+      complain(`what the command prints is stored, but cannot be passed on: ${messageOf(error)}`),
   });
   const rest = splitter.end();
   if (rest !== null) take(rest.text, rest.isCut);

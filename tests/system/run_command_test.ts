@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Hud } from "../../ffi/layout.ts";
 import { ROOT, TestBox } from "../harness/box.ts";
+import { shell } from "../harness/command.ts";
 import { openLibrary } from "../harness/library.ts";
 import { waitFor } from "../harness/wait.ts";
 import { startServer } from "../clients/server.ts";
@@ -214,6 +215,20 @@ Deno.test("run: a reader that goes away ends the command as it would without us"
   await reader.cancel();
   const [{ code }] = await Promise.all([child.status, child.stderr.cancel()]);
   assert.equal(code, 128 + 13); // SIGPIPE
+});
+
+Deno.test("run: where output cannot be passed on, what it says is stored all the same", async () => {
+  await using box = await TestBox.create();
+  await startServer(box);
+  const runId = box.runId("full");
+  const script = "echo one; sleep 0.2; echo two";
+  const line = `telebridge run ${runId} -- sh -c '${script}' > /dev/full`;
+  const { code, stderr } = await shell(box, line);
+  assert.equal(code, 0);
+  assert.equal(stderr.match(/cannot be passed on: .*No space left/g)?.length, 1, stderr);
+  using stored = new Stored(box, runId);
+  assert.deepEqual(stored.logs().map(({ text }) => text), ["one", "two"]);
+  assert.equal(stored.run?.state, "finished");
 });
 
 Deno.test("run: a line without an end costs no more than its limit", async () => {
