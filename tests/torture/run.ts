@@ -1,8 +1,4 @@
-/**
- * `make torture`: the full torture, some minutes of it.
- *
- *     tests/torture/run.ts [--kills 200] [--cuts 500] [--seed N]
- */
+/** `make torture`: the full torture, some minutes of it. */
 
 import { parseArgs } from "node:util";
 import { TestBox } from "../harness/box.ts";
@@ -10,14 +6,28 @@ import { installedPython } from "../harness/python.ts";
 import { tortureByDisconnects } from "./disconnects.ts";
 import { tortureByKills } from "./kills.ts";
 
+const HELP = `make torture [ARGS="--kills N --cuts N --seed N"]
+
+Kills the ingest process, serve and clients at random moments under load, cuts connections, and
+looks whether all that was acknowledged is stored once. Ends with code 1 if not.
+
+  --kills N   how often (200)
+  --cuts N    connections cut (500)
+  --seed N    of the moments (random; printed first)`;
+
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
+      help: { type: "boolean", short: "h", default: false },
       kills: { type: "string", default: "200" },
       cuts: { type: "string", default: "500" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
     },
   });
+  if (values.help) {
+    console.log(HELP);
+    Deno.exit(0);
+  }
   const seed = Number(values.seed);
   const progress = (line: string) => console.error(`  ${line}`);
   console.error(`seed ${seed}`);
