@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { messageOf, UserError } from "./errors.ts";
+import { removeIfAny } from "./files.ts";
 import { randomHex } from "./random.ts";
 
 /** The executable itself, by which it starts its roles: what a person started may be replaced meanwhile. */
@@ -145,7 +146,7 @@ function make(folder: string, unpacking: Unpacking): void {
     }
     putInPlace(made, folder, unpacking);
   } finally {
-    removeIfAny(made);
+    removeIfAny(made, { recursive: true });
   }
 }
 
@@ -171,7 +172,7 @@ function putInPlace(made: string, folder: string, unpacking: Unpacking): void {
     Deno.renameSync(made, folder);
   } catch (error) {
     if (isWhole(folder, unpacking)) return;
-    removeIfAny(folder);
+    removeIfAny(folder, { recursive: true });
     Deno.renameSync(made, folder);
     if (!isWhole(folder, unpacking)) throw error;
   }
@@ -182,24 +183,18 @@ function sweep(place: string, id: string): void {
   for (const { name, isDirectory } of Deno.readDirSync(place)) {
     if (!isDirectory || name === id) continue;
     const path = join(place, name);
-    if (name.startsWith(HALF_MADE) && isOlderThan(path, HALF_MADE_MS)) removeIfAny(path);
+    if (name.startsWith(HALF_MADE) && isOlderThan(path, HALF_MADE_MS)) {
+      removeIfAny(path, { recursive: true });
+    }
     if (!/^[0-9a-f]{32}$/.test(name) || !isOlderThan(path, UNUSED_MS)) continue;
     using file = Deno.openSync(path);
     if (!file.tryLockSync(true)) continue;
     const removed = join(place, HALF_MADE + randomHex(8));
     Deno.renameSync(path, removed); // so that a start at this moment finds none, and not half of one
-    removeIfAny(removed);
+    removeIfAny(removed, { recursive: true });
   }
 }
 
 function isOlderThan(path: string, ms: number): boolean {
   return Date.now() - (Deno.lstatSync(path).mtime?.getTime() ?? Date.now()) > ms;
-}
-
-function removeIfAny(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

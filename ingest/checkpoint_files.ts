@@ -9,6 +9,7 @@ import { getLogger } from "@logtape/logtape";
 import { createHash, type Hash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { messageOf } from "../core/errors.ts";
+import { removeIfAny } from "../core/files.ts";
 import { randomHex } from "../core/random.ts";
 import { checkpointPath } from "../core/storage/paths.ts";
 import type { RunService } from "../proto/gen/telebridge/v1/runs_pb.ts";
@@ -43,7 +44,7 @@ export class CheckpointFiles {
   constructor({ start, history }: IngestContext) {
     this.#dataDir = start.dataDir;
     this.#history = history;
-    removeIfAny(this.#temporaryDir);
+    removeIfAny(this.#temporaryDir, { recursive: true });
   }
 
   /** A file whose bytes come. Dispose it in any case: what was not stored is removed then. */
@@ -227,14 +228,6 @@ async function exists(path: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
-  }
-}
-
-function removeIfAny(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { messageOf } from "../core/errors.ts";
+import { removeIfAny } from "../core/files.ts";
 import { deferHttp2Close } from "../proto/http2_close.ts";
 import { tokenInterceptor, type Tokens } from "./auth.ts";
 import { FRAME_MESSAGE_BYTES_MAX, messageLimitInterceptor } from "./message_limit.ts";
@@ -60,7 +61,7 @@ export class GrpcServers {
   /** Listens. A port that is taken is a reason to take another, since clients are told which it is. */
   async listen({ socketPath, port, remote }: Listeners): Promise<BoundPorts> {
     if (socketPath !== null) {
-      removeIfAny(socketPath);
+      removeIfAny(socketPath); // a killed process left it: the data directory is ours alone, by its lock
       await bind(this.#acceptor([]), { path: socketPath });
     }
     const guards = [tokenInterceptor(this.#tokens)];
@@ -159,13 +160,4 @@ function bind(
     resolve(bound !== null && typeof bound === "object" ? bound.port : 0);
   });
   return promise;
-}
-
-/** A socket that a killed process left. The data directory is ours alone, by its lock. */
-function removeIfAny(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -5,6 +5,7 @@ import { Channel } from "../../clients/ts/channel.ts";
 import { type Endpoint, findEndpoint } from "../../clients/ts/discovery.ts";
 import { DataDirLock, findServer, ingestSocketPath } from "../../core/data_dir.ts";
 import { messageOf, UserError } from "../../core/errors.ts";
+import { removeIfAny } from "../../core/files.ts";
 import { databasePath, openReader, openStore } from "../../core/storage/open.ts";
 import { checkpointPath } from "../../core/storage/paths.ts";
 import { ROW_KINDS, type RowKind } from "../../core/storage/records.ts";
@@ -161,13 +162,5 @@ function removeUnused(dataDir: string, reader: StoreReader, files: readonly stri
   }
   for (const sha256 of new Set(files)) {
     if (!used.has(sha256)) removeIfAny(checkpointPath(dataDir, sha256));
-  }
-}
-
-function removeIfAny(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -2,6 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../errors.ts";
+import { removeIfAny } from "../files.ts";
 import { guarded } from "../guard.ts";
 import type {
   DurableState,
@@ -156,7 +157,7 @@ export class IngestSupervisor implements DurableLane {
     await this.#running;
     clearTimeout(killTimer);
     const { socketPath } = this.#options.start;
-    if (socketPath !== null) removeIfAny(socketPath);
+    if (socketPath !== null) removeSocket(socketPath);
   }
 
   /** Starts it again, ever more slowly, when it ends. */
@@ -283,12 +284,10 @@ export class IngestSupervisor implements DurableLane {
   }
 }
 
-function removeIfAny(path: string): void {
+function removeSocket(path: string): void {
   try {
-    Deno.removeSync(path);
+    removeIfAny(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      logger.warn`cannot remove ${path}: ${messageOf(error)}`;
-    }
+    logger.warn`cannot remove ${path}: ${messageOf(error)}`;
   }
 }
