@@ -56,13 +56,10 @@ function serverName({ address, rootsPem }: Endpoint): Record<string, string> {
 
 /** Calls that were half-closed are given so long to end before they are cancelled. */
 const GOODBYE_MS_MAX = 1_000;
-/** A cancelled call's reset is on the wire before the connection's goodbye by then. */
-const CANCELLED_MS = 20;
 
 export class Channel implements AsyncDisposable {
   readonly #client: Client;
-  /** Calls that are open, and how each is ended before its time. */
-  readonly #open = new Map<object, () => void>();
+  readonly #open = new Set<{ cancel(): void }>();
   #onNoneOpen = () => {};
   readonly #metadata = new Metadata();
 
@@ -127,7 +124,7 @@ export class Channel implements AsyncDisposable {
   #track<Call extends ClientWritableStream<Packed> | ClientDuplexStream<Packed, unknown>>(
     call: Call,
   ): Call {
-    this.#open.set(call, () => call.cancel());
+    this.#open.add(call);
     call.once("status", () => {
       this.#open.delete(call);
       if (this.#open.size === 0) this.#onNoneOpen();
@@ -144,16 +141,10 @@ export class Channel implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  /**
-   * Closes the connection once its calls, which their owners have half-closed, are over: a goodbye right after a cancelled
-   * call has aborted a server (nghttp2's `find_stream_on_goaway_func`, Deno 2.9.4).
-   */
+  /** Closes the connection once its calls, which their owners have half-closed, are over. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#noneOpen(GOODBYE_MS_MAX);
-    if (this.#open.size > 0) {
-      for (const cancel of [...this.#open.values()]) cancel();
-      await new Promise((resolve) => setTimeout(resolve, CANCELLED_MS));
-    }
+    for (const call of [...this.#open]) call.cancel();
     this.#client.close();
   }
 }

@@ -299,8 +299,7 @@ class Publisher:
         self.complaints.put(text)
 
     def close(self) -> None:
-        """Half-closes the calls, and waits a moment for their ends: a channel that closes under them cancels them, and a
-        cancelled call with a goodbye right behind it has aborted a server (nghttp2 in Deno 2.9.4)."""
+        """Half-closes the calls, and waits a moment for their ends: a channel that closes under them cancels them."""
         self._closing = True
         for call in self._calls.values():
             call.end()
