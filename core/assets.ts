@@ -16,6 +16,10 @@ export interface Assets {
   libraryPath: string;
   /** The demo worker's executable. */
   demoPath: string;
+  /** The headless agent's executable. */
+  agentPath: string;
+  /** The executable that starts a command for us, watches it, and ends it when we are gone. */
+  keeperPath: string;
   /** Folder of the bundled islands: scripts, styles. */
   bundlesDir: string;
   licencePath: string;
@@ -61,6 +65,8 @@ function cloneAssets(): Assets {
     kind,
     libraryPath: at("native/build/libtelebridge.so"),
     demoPath: at("native/build/mountain_car"),
+    agentPath: at("native/build/telebridge_agent"),
+    keeperPath: at("native/build/telebridge_keeper"),
     bundlesDir: at("dist/assets"),
     licencePath: at("LICENSE"),
     noticesPath: at("dist/THIRD_PARTY_NOTICES.txt"),
@@ -94,6 +100,8 @@ function packedAssets(libDir: string): Omit<Assets, "executable" | "program"> {
     kind,
     libraryPath: join(libDir, "libtelebridge.so"),
     demoPath: join(libDir, "mountain_car"),
+    agentPath: join(libDir, "telebridge_agent"),
+    keeperPath: join(libDir, "telebridge_keeper"),
     bundlesDir: at("assets"),
     licencePath: at("LICENSE"),
     noticesPath: at("THIRD_PARTY_NOTICES.txt"),

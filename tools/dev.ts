@@ -9,7 +9,16 @@ import { fileURLToPath } from "node:url";
 const SETTLE_MS = 150;
 
 const BROWSER_FOLDERS = ["islands", "viewer"];
-const SERVER_FOLDERS = ["cli", "core", "ffi", "routes", "proto", "native/src", "native/include"];
+const SERVER_FOLDERS = [
+  "cli",
+  "core",
+  "ffi",
+  "routes",
+  "proto",
+  "native/src",
+  "native/agent",
+  "native/include",
+];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 

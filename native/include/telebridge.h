@@ -503,6 +503,17 @@ int tele_jpeg_encode(const void *frame, uint64_t frame_bytes, uint32_t quality, 
 int tele_reader_snapshot(tele_reader *reader, uint32_t quality, uint32_t timeout_ms, void *jpeg,
                          uint64_t jpeg_bytes_max, uint64_t *jpeg_bytes);
 
+/* ---- Agents ------------------------------------------------------------------------------------ */
+
+/* `telebridge agent`, whole: renders without a screen, encodes, and writes H.264 into a ring, to stdout or into a FIFO
+ * (docs/agent.md). It owns the process: stdout, signals, threads. Returns the exit status. */
+int tele_agent_main(int argc, char **argv);
+
+/* Replaces this process by the program at the first of these words, each with a zero behind it, the last one too;
+ * further ones are its arguments. Signals are as a shell would leave them. Returns only when that fails: -ENOENT,
+ * -EACCES and what else execve(2) says; -EINVAL. */
+int tele_exec(const char *words, size_t words_bytes);
+
 /* ---- SQLite ------------------------------------------------------------------------------------ */
 
 /* SQLite's entry point of a loadable extension (sqlite3_load_extension): makes the table-valued function
