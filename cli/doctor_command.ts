@@ -6,7 +6,7 @@ import { messageOf } from "../core/errors.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../core/settings.ts";
 import { VERSION } from "../core/version.ts";
 import { Library } from "../ffi/library.ts";
-import { CONFIG_FLAG, CONFIG_HELP, settingsOf } from "./config_file.ts";
+import { CONFIG_FLAG, CONFIG_HELP, configOf } from "./config_file.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { CHECKS } from "./doctor/checks.ts";
 import type { Box, Finding } from "./doctor/check.ts";
@@ -114,7 +114,7 @@ interface Tried<Value> {
 /** With the defaults where they are wrong: the rest is looked at all the same. */
 function settingsFinding(command: Command, dataDir: string): Tried<Settings> {
   try {
-    return { value: settingsOf(command, dataDir), findings: [] };
+    return { value: configOf(command, dataDir).settings, findings: [] };
   } catch (error) {
     const change = {
       why: "a setting is wrong, and serve refuses to start with it",

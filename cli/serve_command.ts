@@ -10,7 +10,7 @@ import { controlTokenPath, loadToken, viewTokenPath } from "../core/tokens.ts";
 import { VERSION } from "../core/version.ts";
 import { Library } from "../ffi/library.ts";
 import { type RunningServer, serve } from "../routes/serve.ts";
-import { CONFIG_FLAG, CONFIG_HELP, settingsOf } from "./config_file.ts";
+import { CONFIG_FLAG, CONFIG_HELP, configOf } from "./config_file.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { DemoWorker } from "./demo_worker.ts";
 import { addSettingOptions, environmentHelp } from "./setting_options.ts";
@@ -43,7 +43,7 @@ export function serveCommand(): Command {
 
 async function run(command: Command): Promise<void> {
   const dataDir = dataDirOf(command.opts<{ dataDir?: string }>().dataDir);
-  const settings = settingsOf(command, dataDir);
+  const { settings } = configOf(command, dataDir);
   await configureLogging(settings.logLevel);
   const assets = locateAssets();
   makeDataDir(dataDir);

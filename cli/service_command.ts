@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { locateAssets } from "../core/assets.ts";
 import { findServer, makeDataDir } from "../core/data_dir.ts";
 import { messageOf, UserError } from "../core/errors.ts";
-import { CONFIG_FLAG, CONFIG_HELP, settingsOf } from "./config_file.ts";
+import { CONFIG_FLAG, CONFIG_HELP, configOf } from "./config_file.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { checkSystemd, lingers, systemctl, tryRun, unitFolder } from "./service/systemd.ts";
 import { UNIT_NAME, unitText } from "./service/unit.ts";
@@ -60,7 +60,7 @@ async function installUnit(command: Command): Promise<void> {
   const { dataDir: flag, config, dryRun } = command.opts<InstallOptions>();
   const dataDir = dataDirOf(flag);
   // What serve would refuse is refused here, and not in a journal.
-  settingsOf(command, dataDir);
+  configOf(command, dataDir);
   const environment = Deno.env.toObject();
   const path = `${unitFolder(environment)}/${UNIT_NAME}`;
   const text = unitText({

@@ -12,6 +12,9 @@ import { messageOf, UserError } from "./errors.ts";
 /** Labels of letters, digits, - and _, with dots between them. */
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 
+/** What of the file is not a setting: core/agents/config.ts reads it. */
+export const AGENTS_KEY = "agents";
+
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const text = v.pipe(v.string(), v.nonEmpty());
 const hostName = v.pipe(v.string(), v.check((name) => isIP(name) !== 0 || HOST_NAME.test(name)));
@@ -200,7 +203,7 @@ export function environmentNameOf(key: SettingKey): string {
 /** Merges and validates. Throws {@link UserError} that names the flag, the variable or the key of the file at fault. */
 export function resolveSettings(sources: SettingSources): Settings {
   const keys = Object.keys(SETTING_ROWS) as SettingKey[];
-  const fromFile = sources.file === null ? {} : parseFile(sources.file, keys);
+  const fromFile = sources.file === null ? {} : settingsIn(sources.file, keys);
   const settings: Record<string, unknown> = { ...DEFAULT_SETTINGS };
   for (const key of keys) {
     const flag = sources.flags[key];
@@ -219,23 +222,28 @@ export function resolveSettings(sources: SettingSources): Settings {
   return resolved;
 }
 
-function parseFile(
-  file: { path: string; text: string },
-  keys: SettingKey[],
-): Partial<Record<SettingKey, unknown>> {
-  let table: Record<string, unknown>;
+/** Throws {@link UserError} for a file that is no TOML. */
+export function parseConfigFile(file: { path: string; text: string }): Record<string, unknown> {
   try {
-    table = parseToml(file.text);
+    return parseToml(file.text);
   } catch (error) {
     throw new UserError(`cannot read ${file.path}: ${messageOf(error)}`);
   }
+}
+
+function settingsIn(
+  file: { path: string; text: string },
+  keys: SettingKey[],
+): Partial<Record<SettingKey, unknown>> {
+  const { [AGENTS_KEY]: _, ...table } = parseConfigFile(file);
   const byFileKey = new Map(keys.map((key) => [SETTING_ROWS[key].file as string, key]));
   const values: Partial<Record<SettingKey, unknown>> = {};
   for (const [name, value] of Object.entries(table)) {
     const key = byFileKey.get(name);
     if (key === undefined) {
       throw new UserError(
-        `${file.path} has an unknown key "${name}"; known are ${[...byFileKey.keys()].join(", ")}`,
+        `${file.path} has an unknown key "${name}"; known are ` +
+          [...byFileKey.keys(), `[${AGENTS_KEY}.NAME]`].join(", "),
       );
     }
     values[key] = value;

@@ -1,0 +1,21 @@
+/** What an agent is started with, decided anew at each start. */
+
+import type { EncoderChoice } from "../encoders.ts";
+import type { AgentConfig } from "./config.ts";
+
+/** Where its pictures are made and encoded. */
+export interface Placement {
+  /** null: none is given, and none is kept from it. */
+  gpu: number | null;
+  encoder: EncoderChoice;
+  /** For people. */
+  why: string;
+}
+
+/** Shares out GPUs and encoder sessions. */
+export interface Placer {
+  /** Before each start; the same agent again replaces what it had. */
+  place(config: AgentConfig): Placement;
+  /** Its process has ended. */
+  release(name: string): void;
+}
