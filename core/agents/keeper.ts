@@ -1,0 +1,172 @@
+/**
+ * One agent's process, under a keeper of its own (native/keeper, which documents what is said between us): whatever ends
+ * here, `serve`, the keeper or the command, nothing that the command has started goes on.
+ */
+
+import { messageOf } from "../errors.ts";
+import { guarded } from "../guard.ts";
+import { randomHex } from "../random.ts";
+import { endMarked, KEEPER_MARK } from "./orphans.ts";
+
+/** A keeper that has not ended the command by so much after the grace is itself stopped, or waits for the kernel. */
+const OVERDUE_MS = 5_000;
+
+export interface KeeperSpec {
+  /** The program, found in $PATH or relative to `cwd`, and its arguments. */
+  command: readonly string[];
+  /** Beside ours. */
+  env: Record<string, string>;
+  /** null: ours. */
+  cwd: string | null;
+  /** Of all its processes together; null: no limit. */
+  memoryMaxBytes: number | null;
+  /** From SIGTERM to SIGKILL. */
+  stopGraceMs: number;
+}
+
+export interface AgentEnd {
+  code: number | null;
+  /** `SIGKILL` */
+  signal: string | null;
+  reason: "exited" | "signalled" | "not-started" | "out-of-memory" | "keeper-lost";
+  /** For people. */
+  text: string;
+}
+
+export interface AgentUsage {
+  /** Of all its processes, resident. */
+  rssBytes: number;
+  /** Of all its processes since the start, those that have ended included. */
+  cpuSeconds: number;
+  processes: number;
+}
+
+export interface KeeperListener {
+  /** The command runs. */
+  onStarted(pid: number): void;
+  /** A line of its output, cut where it is too long; `keeper`: a word of the keeper's about it. */
+  onLine(stream: "stdout" | "stderr" | "keeper", text: string): void;
+  /** About once a second. */
+  onUsage(usage: AgentUsage): void;
+}
+
+/** What a keeper says, a line of JSON each. */
+type KeeperEvent =
+  | { event: "started"; pid: number }
+  | { event: "line"; stream: "stdout" | "stderr" | "keeper"; text: string }
+  | ({ event: "usage" } & AgentUsage)
+  | ({ event: "ended" } & AgentEnd);
+
+export class Keeper {
+  /** Resolves when the command and all that it has started are gone. Never rejects. */
+  readonly ended: Promise<AgentEnd>;
+  readonly #spec: KeeperSpec;
+  readonly #listener: KeeperListener;
+  readonly #mark = randomHex(16);
+  #child: Deno.ChildProcess | null = null;
+  #control: WritableStreamDefaultWriter<Uint8Array> | null = null;
+  #end: AgentEnd | null = null;
+  #overdueTimer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(keeperPath: string, spec: KeeperSpec, listener: KeeperListener) {
+    this.#spec = spec;
+    this.#listener = listener;
+    this.ended = this.#run(keeperPath);
+  }
+
+  static start(keeperPath: string, spec: KeeperSpec, listener: KeeperListener): Keeper {
+    return new Keeper(keeperPath, spec, listener);
+  }
+
+  /** Asks the command to end, and ends it after the grace. */
+  stop(): void {
+    this.#say("stop", this.#spec.stopGraceMs);
+  }
+
+  /** Ends the command and all that it has started at once. */
+  kill(): void {
+    this.#say("kill", 0);
+  }
+
+  async #run(keeperPath: string): Promise<AgentEnd> {
+    try {
+      this.#child = this.#spawn(keeperPath);
+    } catch (error) {
+      const text = `cannot start ${keeperPath}: ${messageOf(error)}`;
+      return { code: null, signal: null, reason: "not-started", text };
+    }
+    this.#control = this.#child.stdin.getWriter();
+    this.#control.closed.catch(() => {}); // it ends when the keeper does
+    await this.#listen(this.#child.stdout);
+    const { code, signal } = await this.#child.status;
+    clearTimeout(this.#overdueTimer);
+    this.#child = null;
+    if (this.#end !== null) return this.#end;
+    const left = await endMarked(this.#mark);
+    const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+    const text = left.length === 0
+      ? `its keeper ${how}`
+      : `its keeper ${how}, and these processes do not end: ${left.join(", ")}`;
+    return { code: null, signal: null, reason: "keeper-lost", text };
+  }
+
+  #spawn(keeperPath: string): Deno.ChildProcess {
+    const { command, env, cwd, memoryMaxBytes, stopGraceMs } = this.#spec;
+    return new Deno.Command(keeperPath, {
+      args: [
+        ...["--grace-ms", String(stopGraceMs)],
+        ...(cwd === null ? [] : ["--cwd", cwd]),
+        ...(memoryMaxBytes === null ? [] : ["--memory-max", String(memoryMaxBytes)]),
+        "--",
+        ...command,
+      ],
+      env: { ...env, [KEEPER_MARK]: this.#mark },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+  }
+
+  async #listen(events: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    let rest = "";
+    for await (const text of events.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) guarded("an agent's event", () => this.#take(JSON.parse(line)));
+    }
+  }
+
+  #take(event: KeeperEvent): void {
+    switch (event.event) {
+      case "started":
+        return this.#listener.onStarted(event.pid);
+      case "line":
+        return this.#listener.onLine(event.stream, event.text);
+      case "usage": {
+        const { rssBytes, cpuSeconds, processes } = event;
+        return this.#listener.onUsage({ rssBytes, cpuSeconds, processes });
+      }
+      case "ended": {
+        const { code, signal, reason, text } = event;
+        this.#end = { code, signal, reason, text };
+      }
+    }
+  }
+
+  #say(word: "stop" | "kill", graceMs: number): void {
+    if (this.#child === null) return;
+    this.#control?.write(new TextEncoder().encode(`${word}\n`)).catch(() => {
+      // It is ending by itself.
+    });
+    clearTimeout(this.#overdueTimer);
+    this.#overdueTimer = setTimeout(() => this.#killKeeper(), graceMs + OVERDUE_MS);
+  }
+
+  #killKeeper(): void {
+    try {
+      this.#child?.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  }
+}
