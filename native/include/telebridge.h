@@ -514,6 +514,28 @@ int tele_agent_main(int argc, char **argv);
  * -EACCES and what else execve(2) says; -EINVAL. */
 int tele_exec(const char *words, size_t words_bytes);
 
+/* ---- MPEG transport stream --------------------------------------------------------------------- */
+
+/* Packs one H.264 stream into a transport stream (ISO/IEC 13818-1), live: every access unit comes out whole at once,
+ * with its length where it fits, the tables in front of keyframes and every 100 ms, the clock in each unit's first
+ * packet. One thread at a time. */
+typedef struct tele_ts_mux tele_ts_mux;
+
+int tele_ts_mux_open(tele_ts_mux **mux);
+
+/* Room that is enough for any unit of so many bytes. */
+#define TELE_TS_BYTES_MAX(unit_bytes) (((uint64_t)(unit_bytes) / 184u + 4u) * 188u)
+
+/* One access unit in Annex-B, in order of decoding, which is that of showing: there are no B-frames. flags:
+ * TELE_FRAME_KEYFRAME. time_ns: when it is shown, of any clock; where it does not rise, it is raised by 1/90,000 s. 0
+ * with *ts_bytes, a multiple of 188; -ENOBUFS: *ts_bytes tells the need; -EINVAL for what does not begin with a start
+ * code. A failure leaves no trace. */
+int tele_ts_mux_pack(tele_ts_mux *mux, const void *unit, uint64_t unit_bytes, uint32_t flags, uint64_t time_ns,
+                     void *ts, uint64_t ts_bytes_max, uint64_t *ts_bytes);
+
+/* NULL is fine. */
+void tele_ts_mux_close(tele_ts_mux *mux);
+
 /* ---- SQLite ------------------------------------------------------------------------------------ */
 
 /* SQLite's entry point of a loadable extension (sqlite3_load_extension): makes the table-valued function
