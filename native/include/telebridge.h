@@ -536,6 +536,46 @@ int tele_ts_mux_pack(tele_ts_mux *mux, const void *unit, uint64_t unit_bytes, ui
 /* NULL is fine. */
 void tele_ts_mux_close(tele_ts_mux *mux);
 
+/* ---- H.264 as other programs write it ----------------------------------------------------------- */
+
+/* Splits a stream of Annex-B (ITU-R H.264, annex B) into access units, in bounded memory, whatever it is given. A
+ * keyframe without parameter sets gets those that came before it. One thread at a time. */
+typedef struct tele_annexb tele_annexb;
+
+enum {
+  TELE_UNIT_KEYFRAME = TELE_FRAME_KEYFRAME, /* an IDR */
+  TELE_UNIT_B_SLICES = 2,                   /* shown earlier than units that came before it */
+  TELE_UNIT_UNUSUAL = 4,                    /* not 8 bits, 4:2:0, whole frames: most decoders refuse it */
+  TELE_UNIT_AFTER_LOSS = 8                  /* bytes in front of it were lost: wait for a keyframe */
+};
+
+typedef struct tele_access_unit {
+  const uint8_t *bytes; /* from its first start code on; the splitter's, and good until its next call */
+  uint64_t bytes_count;
+  uint32_t width, height; /* of the picture, as the newest SPS says; 0 before one came */
+  uint32_t flags;         /* TELE_UNIT_* */
+  uint32_t slices_count;
+} tele_access_unit;
+
+/* A larger access unit is not taken. -ENOMEM. */
+int tele_annexb_open(uint64_t unit_bytes_max, tele_annexb **splitter);
+
+/* Takes bytes of the stream, however it is cut into pieces. Returns how many, at least one; the rest is for the next
+ * call, after tele_annexb_next() has returned 0. -ENOMEM. */
+int64_t tele_annexb_push(tele_annexb *splitter, const void *bytes, uint64_t bytes_count);
+
+/* The next access unit whose end is known, which takes the beginning of what follows it. 1 with one; 0: more bytes are
+ * needed; -EMSGSIZE: one is larger than unit_bytes_max, and was dropped (what follows is given out). */
+int tele_annexb_next(tele_annexb *splitter, tele_access_unit *unit);
+
+/* The access unit begun is believed to be whole: the stream has ended, or is quiet, or a container says so. As
+ * tele_annexb_next(); 0 where nothing was begun or it cannot have ended here. What follows tells whether that was
+ * true; if not, the next unit is AFTER_LOSS. */
+int tele_annexb_cut(tele_annexb *splitter, tele_access_unit *unit);
+
+/* NULL is fine. */
+void tele_annexb_close(tele_annexb *splitter);
+
 /* ---- SQLite ------------------------------------------------------------------------------------ */
 
 /* SQLite's entry point of a loadable extension (sqlite3_load_extension): makes the table-valued function

@@ -107,11 +107,15 @@ static const field tele_stream_status_fields[] = {
     FIELD(tele_stream_status, height),         FIELD(tele_stream_status, bitrate_kbps),
     FIELD(tele_stream_status, encoder_name),   FIELD(tele_stream_status, note),
 };
+static const field tele_access_unit_fields[] = {
+    FIELD(tele_access_unit, bytes),  FIELD(tele_access_unit, bytes_count), FIELD(tele_access_unit, width),
+    FIELD(tele_access_unit, height), FIELD(tele_access_unit, flags),       FIELD(tele_access_unit, slices_count),
+};
 
 static const layout layouts[] = {
-    LAYOUT(tele_slot_header),     LAYOUT(tele_hud),           LAYOUT(tele_input),  LAYOUT(tele_producer_options),
-    LAYOUT(tele_frame),           LAYOUT(tele_controls),      LAYOUT(tele_status), LAYOUT(tele_hub_event),
-    LAYOUT(tele_stream_settings), LAYOUT(tele_stream_status),
+    LAYOUT(tele_slot_header),     LAYOUT(tele_hud),           LAYOUT(tele_input),       LAYOUT(tele_producer_options),
+    LAYOUT(tele_frame),           LAYOUT(tele_controls),      LAYOUT(tele_status),      LAYOUT(tele_hub_event),
+    LAYOUT(tele_stream_settings), LAYOUT(tele_stream_status), LAYOUT(tele_access_unit),
 };
 
 /* Offsets in the header of the segment: name as in telebridge.h, without TELE_OFFSET_. */
