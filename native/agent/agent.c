@@ -1,13 +1,75 @@
-/* tele_agent_main(): the command line, and then either the agent's own picture or somebody else's. */
+/* tele_agent_main(): the command line, then the parts in the order in which they may fail, and the loop over them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "options.h"
-#include "telebridge.h"
+#include "error.h"
+#include "loop.h"
+
+/* From here on whatever prints to stdout prints to stderr: a driver's word must not end up in the video. */
+static int take_stdout(void) {
+  const int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (fd < 0) return error_set(errno, "cannot write to stdout: %s", strerror(errno));
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  return fd;
+}
+
+static int open_output(const loop_parts *parts, int stdout_fd, output **made) {
+  switch (parts->options->output) {
+    case AGENT_FIFO: return output_fifo_open(parts->options, made);
+    case AGENT_STDOUT: return output_stdout_open(stdout_fd, parts->stop_fd, made);
+    default: return output_ring_open(parts->options, made);
+  }
+}
+
+static void say_begun(const loop_parts *parts) {
+  const agent_options *options = parts->options;
+  fprintf(stderr, AGENT_NAME ": %s, %u x %u at %g pictures/s and %u kbit/s, drawn by %s, encoded by %s\n",
+          parts->output->name, options->width, options->height, options->fps_mhz / 1000.0, options->bitrate_kbps,
+          renderer_describe(parts->renderer), agent_encoder_name(parts->encoder));
+  if (options->verbose) fprintf(stderr, AGENT_NAME ": %s\n", agent_encoder_note(parts->encoder));
+}
+
+/* The output comes last: a run begins to exist when its pictures come. */
+static int open_parts(loop_parts *parts, int stdout_fd) {
+  const agent_options *options = parts->options;
+  const renderer_options rendering = {.width = options->width, .height = options->height, .gpu = options->gpu};
+  const uint32_t slices = options->output == AGENT_RING ? 0 : 1;
+  int result = renderer_open(&rendering, &parts->renderer);
+  if (result == 0) result = agent_encoder_open(options, slices, &parts->encoder);
+  if (result == 0) result = open_output(parts, stdout_fd, &parts->output);
+  return result;
+}
+
+static int render(const agent_options *options) {
+  loop_parts parts = {.options = options, .stop_fd = stop_open()};
+  report_counts counts = {0};
+  const int stdout_fd = options->output == AGENT_STDOUT ? take_stdout() : -1;
+  int result = parts.stop_fd < 0 ? parts.stop_fd : 0;
+  if (result == 0 && options->output == AGENT_STDOUT && stdout_fd < 0) result = stdout_fd;
+  if (result == 0) result = open_parts(&parts, stdout_fd);
+  if (result == 0) {
+    say_begun(&parts);
+    result = loop_run(&parts, &counts);
+    if (result < 0) fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
+    report_end(&counts);
+  } else {
+    fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
+  }
+  if (parts.output != NULL) parts.output->kind->close(parts.output);
+  agent_encoder_close(parts.encoder);
+  renderer_close(parts.renderer);
+  if (parts.stop_fd >= 0) close(parts.stop_fd);
+  return result < 0 ? 1 : 0;
+}
 
 int tele_agent_main(int argc, char **argv) {
   agent_options options;
   const int status = agent_options_parse(argc, argv, &options);
   if (status >= 0) return status;
-  fputs(AGENT_NAME ": cannot render in this version\n", stderr);
+  if (options.source == NULL) return render(&options);
+  fputs(AGENT_NAME ": cannot take a --source in this version\n", stderr);
   return 1;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "encoder.h"
+
 static const char HELP[] =
     "Usage: telebridge agent [OPTION]...\n"
     "       telebridge agent --source exec [--run NAME] -- COMMAND...\n"
@@ -213,5 +215,8 @@ int agent_options_parse(int argc, char **argv, agent_options *options) {
   if (status < 0) status = set_source(options, argc - optind, argv + optind);
   if (status < 0 && options->run_id[0] == '\0') status = default_run(options);
   options->gpu = gpu == UINT32_MAX ? -1 : (int)gpu;
+  if (options->bitrate_kbps == 0) {
+    options->bitrate_kbps = encoder_default_kbps(options->width, options->height, options->fps_mhz);
+  }
   return status;
 }

@@ -15,9 +15,9 @@ typedef struct agent_options {
   char run_id[TELE_RUN_ID_CHARS_MAX + 1];
   uint32_t width, height; /* pixels, even */
   uint32_t fps_mhz;
-  uint32_t bitrate_kbps; /* 0 = by size and rate */
-  uint32_t gop_ms;       /* between keyframes that nobody asked for */
-  int gpu;               /* the EGL device's index; -1 = the first that renders */
+  uint32_t bitrate_kbps;
+  uint32_t gop_ms; /* between keyframes that nobody asked for */
+  int gpu;         /* the EGL device's index; -1 = the first that renders */
   tele_encoder_kind encoder;
   uint64_t frames_max; /* 0 = no end */
   agent_output output;

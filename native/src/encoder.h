@@ -28,6 +28,7 @@ typedef struct encoder_config {
   uint32_t fps_mhz;       /* expected pictures per 1000 s: rate control only */
   uint32_t bitrate_kbps;
   uint32_t quality; /* JPEG only: 1 to 100 */
+  uint32_t slices;  /* of a picture: 0 = as many as pay off, which only the CPU's encoders cut; 1 = one */
 } encoder_config;
 
 /* The bytes stay the encoder's, and good until its next call. */
@@ -85,8 +86,8 @@ int encoder_open(tele_encoder_kind kind, uint32_t failed, const encoder_config *
 int encoder_check_picture(const encoder_config *config, const encoder_picture *picture);
 int encoder_check_reconfigure(const encoder_config *before, const encoder_config *after);
 
-/* For backends on the CPU: into how many slices, each with a thread of its own, a picture of this size is cut here. */
-uint32_t encoder_slices(uint32_t width, uint32_t height);
+/* For backends on the CPU: into how many slices, each with a thread of its own, a picture is cut here. */
+uint32_t encoder_slices(const encoder_config *config);
 
 /* Bits per second that look good at this size and rate, in kbit/s: the default when nobody says otherwise. */
 uint32_t encoder_default_kbps(uint32_t width, uint32_t height, uint32_t fps_mhz);

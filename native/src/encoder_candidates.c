@@ -100,10 +100,11 @@ int encoder_check_reconfigure(const encoder_config *before, const encoder_config
 }
 
 /* One slice for each half of a 720p picture: below that a second thread costs more than it saves. */
-uint32_t encoder_slices(uint32_t width, uint32_t height) {
+uint32_t encoder_slices(const encoder_config *config) {
+  if (config->slices > 0) return config->slices;
   cpu_set_t cores;
   long cores_count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-  uint64_t slices = (uint64_t)width * height / (1280 * 720 / 2);
+  uint64_t slices = (uint64_t)config->width * config->height / (1280 * 720 / 2);
   if (slices > 4) slices = 4;
   if (slices > (uint64_t)cores_count) slices = (uint64_t)cores_count;
   return slices > 1 ? (uint32_t)slices : 1;

@@ -93,7 +93,7 @@ static int set_parameters(openh264_encoder *encoder) {
   parameters.bEnableSceneChangeDetect = false; /* it makes keyframes */
   parameters.bEnableDenoise = false;
   parameters.bEnableBackgroundDetection = false; /* it costs 0.6 to 1.2 dB and saves next to nothing */
-  uint32_t slices = encoder_slices(config->width, config->height);
+  uint32_t slices = encoder_slices(config);
   parameters.iMultipleThreadIdc = (unsigned short)slices;
   parameters.bUseLoadBalancing = false; /* the same pictures give the same bytes */
   SSpatialLayerConfig *layer = &parameters.sSpatialLayers[0];

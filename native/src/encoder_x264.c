@@ -114,7 +114,7 @@ static void set_parameters(x264_encoder *encoder) {
   parameters->i_fps_num = config->fps_mhz;
   parameters->i_fps_den = 1000;
   parameters->b_vfr_input = 0;
-  parameters->i_threads = (int)encoder_slices(config->width, config->height);
+  parameters->i_threads = (int)encoder_slices(config);
   parameters->i_keyint_max = X264_KEYINT_MAX_INFINITE; /* encode() counts */
   parameters->i_scenecut_threshold = 0;
   parameters->b_repeat_headers = 1;

@@ -1,0 +1,97 @@
+/* Into shared memory, as access units of a run. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "output.h"
+
+/* An access unit is about a frame's share of the bitrate: at most 2.6 of them were measured (encoder_openh264.c). */
+#define SHARES_MAX 8u
+#define PAYLOAD_BYTES_MIN 65536u
+
+typedef struct ring_output {
+  output base;
+  tele_producer *producer;
+  uint32_t keyframes_asked;    /* as read last */
+  uint32_t keyframes_answered; /* of those */
+  uint32_t width, height;
+} ring_output;
+
+static int turn(output *base) {
+  ring_output *output = (ring_output *)base;
+  tele_input input;
+  /* Nobody steers the scene; a full ring would keep a pause from ending. */
+  while (tele_producer_next_input(output->producer, &input) == 1) continue;
+  if (tele_producer_gate(output->producer, 0) != 1) return OUTPUT_IDLE;
+  return tele_producer_wants_frame(output->producer) ? OUTPUT_DRAW : OUTPUT_CAP;
+}
+
+static void wishes(output *base, output_wishes *wishes) {
+  ring_output *output = (ring_output *)base;
+  tele_controls controls;
+  tele_producer_controls(output->producer, &controls);
+  output->keyframes_asked = controls.keyframe_requests;
+  *wishes = (output_wishes){.keyframe = controls.keyframe_requests != output->keyframes_answered,
+                            .rate_max_mhz = controls.rate_max_mhz};
+}
+
+static int write_unit(output *base, const access_unit *unit, const scene_state *state) {
+  ring_output *output = (ring_output *)base;
+  const tele_frame frame = {.pixels = unit->bytes,
+                            .bytes = unit->bytes_count,
+                            .step = state->frame,
+                            .t_mono_ns = state->t_mono_ns,
+                            .t_real_ns = state->t_real_ns,
+                            .width = output->width,
+                            .height = output->height,
+                            .format = TELE_FORMAT_H264,
+                            .flags = unit->keyframe ? TELE_FRAME_KEYFRAME : 0};
+  const int result = tele_producer_publish(output->producer, &frame);
+  if (result == 0 && unit->keyframe) output->keyframes_answered = output->keyframes_asked;
+  if (result != -EMSGSIZE) return result;
+  fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
+  return 0; /* the library has asked for a keyframe */
+}
+
+static void show_rate(output *base, uint64_t frame, double fps) {
+  const tele_hud hud = {.step = frame, .step_rate_hz = fps, .loss = (double)NAN};
+  tele_producer_set_hud(((ring_output *)base)->producer, &hud);
+}
+
+static void close_output(output *base) {
+  ring_output *output = (ring_output *)base;
+  tele_producer_close(output->producer);
+  free(output);
+}
+
+/* Two GOPs, so that the newest keyframe and all after it are there for whoever comes, or is late. */
+static tele_producer_options ring_options(const agent_options *options) {
+  const double share_bytes = options->bitrate_kbps * 125.0 * 1000 / options->fps_mhz;
+  const double gop_frames = (double)options->gop_ms * options->fps_mhz / 1e6;
+  const double payload_bytes = share_bytes * SHARES_MAX, slots = gop_frames * 2 + 4;
+  tele_producer_options ring = {.payload_bytes_max = PAYLOAD_BYTES_MIN, .capacity = 256};
+  if (payload_bytes > PAYLOAD_BYTES_MIN) ring.payload_bytes_max = (uint64_t)payload_bytes;
+  if (slots < (double)ring.capacity) ring.capacity = (uint64_t)slots;
+  return ring;
+}
+
+int output_ring_open(const agent_options *options, output **made) {
+  static const output_kind kind = {
+      .turn = turn, .wishes = wishes, .write = write_unit, .show_rate = show_rate, .close = close_output};
+  ring_output *output = calloc(1, sizeof *output);
+  if (output == NULL) return error_set(ENOMEM, "cannot open run \"%s\": no memory", options->run_id);
+  output->base = (struct output){.kind = &kind, .fd = -1};
+  output->width = options->width;
+  output->height = options->height;
+  snprintf(output->base.name, sizeof output->base.name, "run \"%s\"", options->run_id);
+  const tele_producer_options ring = ring_options(options);
+  const int result = tele_producer_open(options->run_id, &ring, &output->producer);
+  if (result < 0) {
+    free(output);
+    return result;
+  }
+  *made = &output->base;
+  return 0;
+}
