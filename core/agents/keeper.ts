@@ -96,11 +96,12 @@ export class Keeper {
       return { code: null, signal: null, reason: "not-started", text };
     }
     this.#control = this.#child.stdin.getWriter();
-    this.#control.closed.catch(() => {}); // it ends when the keeper does
+    this.#control.closed.catch(() => {}); // a keeper that ends breaks it
     await this.#listen(this.#child.stdout);
     const { code, signal } = await this.#child.status;
     clearTimeout(this.#overdueTimer);
     this.#child = null;
+    await this.#control.abort().catch(() => {});
     if (this.#end !== null) return this.#end;
     const left = await endMarked(this.#mark);
     const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;

@@ -1,0 +1,119 @@
+#include "output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "utf8.h"
+
+#define READ_BYTES (64 * 1024)
+#define SECOND_MS 1000
+
+void allowance_open(allowance *allowance, uint64_t now_ms) {
+  allowance->lines_renewed_ms = allowance->bytes_renewed_ms = now_ms;
+  allowance->lines = LINES_SAVED_MAX;
+  allowance->bytes = OUTPUT_BYTES_PER_SECOND;
+  allowance->lines_left_out = 0;
+}
+
+void allowance_renew(allowance *allowance, uint64_t now_ms, events *events) {
+  int64_t bytes = (int64_t)(now_ms - allowance->bytes_renewed_ms) * OUTPUT_BYTES_PER_SECOND / SECOND_MS;
+  allowance->bytes_renewed_ms = now_ms;
+  allowance->bytes += bytes;
+  if (allowance->bytes > OUTPUT_BYTES_PER_SECOND) allowance->bytes = OUTPUT_BYTES_PER_SECOND;
+  uint64_t seconds = (now_ms - allowance->lines_renewed_ms) / SECOND_MS;
+  if (seconds == 0) return;
+  allowance->lines_renewed_ms += seconds * SECOND_MS;
+  uint64_t lines = allowance->lines + seconds * LINES_PER_SECOND;
+  allowance->lines = lines < LINES_SAVED_MAX ? (uint32_t)lines : LINES_SAVED_MAX;
+  allowance_settle(allowance, events);
+}
+
+void allowance_settle(allowance *allowance, events *events) {
+  if (allowance->lines_left_out == 0) return;
+  bool is_said = events_note(events, "%llu lines left out: no more than %d a second are kept",
+                             (unsigned long long)allowance->lines_left_out, LINES_PER_SECOND);
+  if (is_said) allowance->lines_left_out = 0;
+}
+
+void output_open(output *output, int fd, const char *name) {
+  output->fd = fd;
+  output->name = name;
+  output->has_return = false;
+  output->length = 0;
+  output->cut_bytes = 0;
+}
+
+static void begin_line(output *output) {
+  output->length = 0;
+  output->cut_bytes = 0;
+  output->has_return = false;
+}
+
+static void end_line(output *output, allowance *allowance, events *events) {
+  if (output->cut_bytes > 0) {
+    size_t whole = utf8_whole_length(output->line, output->length);
+    output->cut_bytes += output->length - whole;
+    output->length = whole;
+  }
+  bool is_said =
+      allowance->lines > 0 && events_line(events, output->name, output->line, output->length, output->cut_bytes);
+  if (is_said) {
+    allowance->lines--;
+  } else {
+    allowance->lines_left_out++;
+  }
+  begin_line(output);
+}
+
+static void add(output *output, const char *bytes, size_t length) {
+  size_t room = sizeof output->line - output->length;
+  size_t kept = length < room ? length : room;
+  memcpy(output->line + output->length, bytes, kept);
+  output->length += kept;
+  output->cut_bytes += length - kept;
+}
+
+/* Bytes without a newline. */
+static void take(output *output, const char *bytes, size_t length) {
+  if (length == 0) return;
+  if (output->has_return) begin_line(output);
+  if (bytes[length - 1] == '\r') {
+    output->has_return = true;
+    length--;
+  }
+  const char *overwritten = memrchr(bytes, '\r', length);
+  if (overwritten != NULL) {
+    bool has_return = output->has_return;
+    begin_line(output);
+    output->has_return = has_return;
+    length -= (size_t)(overwritten + 1 - bytes);
+    bytes = overwritten + 1;
+  }
+  add(output, bytes, length);
+}
+
+bool output_read(output *output, allowance *allowance, events *events) {
+  static char bytes[READ_BYTES];
+  ssize_t length = read(output->fd, bytes, sizeof bytes);
+  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (length <= 0) {
+    output_close(output, allowance, events);
+    return false;
+  }
+  allowance->bytes -= length;
+  const char *at = bytes, *end = bytes + length;
+  for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
+    take(output, at, (size_t)(newline - at));
+    end_line(output, allowance, events);
+  }
+  take(output, at, (size_t)(end - at));
+  return true;
+}
+
+void output_close(output *output, allowance *allowance, events *events) {
+  if (output->fd < 0) return;
+  if (output->length > 0) end_line(output, allowance, events);
+  close(output->fd);
+  output->fd = -1;
+}
