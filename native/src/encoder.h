@@ -21,14 +21,18 @@ typedef struct encoder_picture {
   const uint8_t *planes[3];
   int strides[3]; /* bytes */
   uint32_t width, height;
+  /* Instead of planes, for an encoder that was opened with a cuda_device: NV12 in that GPU's memory, finished, both
+   * planes with strides[0] and chroma behind the last row of luma. */
+  uint64_t device_address;
 } encoder_picture;
 
 typedef struct encoder_config {
   uint32_t width, height; /* of the pictures: even */
   uint32_t fps_mhz;       /* expected pictures per 1000 s: rate control only */
   uint32_t bitrate_kbps;
-  uint32_t quality; /* JPEG only: 1 to 100 */
-  uint32_t slices;  /* of a picture: 0 = as many as pay off, which only the CPU's encoders cut; 1 = one */
+  uint32_t quality;     /* JPEG only: 1 to 100 */
+  uint32_t slices;      /* of a picture: 0 = as many as pay off, which only the CPU's encoders cut; 1 = one */
+  uint32_t cuda_device; /* NVENC only: pictures come from the memory of CUDA's device cuda_device - 1; 0 = from ours */
 } encoder_config;
 
 /* The bytes stay the encoder's, and good until its next call. */
@@ -82,7 +86,8 @@ const encoder_probe *encoder_probe_of(const encoder_backend *backend);
 int encoder_open(tele_encoder_kind kind, uint32_t failed, const encoder_config *config, encoder **made, char *note,
                  size_t note_bytes);
 
-/* For backends: -EINVAL with a text for a picture of another size, and for another size or nothing to aim at. */
+/* For backends: -EINVAL with a text for a picture of another size or in another memory, and for another size, memory or
+ * nothing to aim at. */
 int encoder_check_picture(const encoder_config *config, const encoder_picture *picture);
 int encoder_check_reconfigure(const encoder_config *before, const encoder_config *after);
 

@@ -36,10 +36,17 @@ const encoder_probe *encoder_probe_of(const encoder_backend *backend) {
   return probe;
 }
 
+static bool takes_memory_of(const encoder_backend *backend, const encoder_config *config) {
+  return config->cuda_device == 0 || backend->kind == TELE_ENCODER_NVENC;
+}
+
 static int open_candidate(const encoder_backend *backend, const encoder_config *config, encoder **made) {
   const encoder_probe *probe = encoder_probe_of(backend);
   if (probe->result < 0) {
     return error_set(-probe->result, "encoder %s cannot be used: %s", backend->name, probe->detail);
+  }
+  if (!takes_memory_of(backend, config)) {
+    return error_set(EINVAL, "encoder %s takes no pictures from the GPU's memory", backend->name);
   }
   return backend->open(config, made);
 }
@@ -48,7 +55,7 @@ static int open_candidate(const encoder_backend *backend, const encoder_config *
 static int open_first(uint32_t failed, const encoder_config *config, encoder **made, text *note) {
   for (size_t i = 0; i < CANDIDATES_COUNT; i++) {
     const encoder_backend *backend = encoder_candidates[i];
-    if (backend->kind == TELE_ENCODER_JPEG) continue;
+    if (backend->kind == TELE_ENCODER_JPEG || !takes_memory_of(backend, config)) continue;
     const encoder_probe *probe = encoder_probe_of(backend);
     if ((failed & 1u << backend->kind) != 0) {
       text_append(note, "%s: failed before; ", backend->name);
@@ -85,14 +92,19 @@ int encoder_open(tele_encoder_kind kind, uint32_t failed, const encoder_config *
 }
 
 int encoder_check_picture(const encoder_config *config, const encoder_picture *picture) {
+  if ((picture->device_address != 0) != (config->cuda_device != 0)) {
+    return error_set(EINVAL, "cannot encode a picture in %s memory: the encoder was opened for %s",
+                     picture->device_address != 0 ? "the GPU's" : "this process's",
+                     picture->device_address != 0 ? "this process's" : "the GPU's");
+  }
   if (picture->width == config->width && picture->height == config->height) return 0;
   return error_set(EINVAL, "cannot encode a picture of %u x %u: the encoder was opened for %u x %u", picture->width,
                    picture->height, config->width, config->height);
 }
 
 int encoder_check_reconfigure(const encoder_config *before, const encoder_config *after) {
-  if (after->width == before->width && after->height == before->height && after->fps_mhz > 0 &&
-      after->bitrate_kbps > 0) {
+  if (after->width == before->width && after->height == before->height && after->cuda_device == before->cuda_device &&
+      after->fps_mhz > 0 && after->bitrate_kbps > 0) {
     return 0;
   }
   return error_set(EINVAL, "cannot set an encoder of %u x %u to %u x %u at %u mHz and %u kbit/s", before->width,

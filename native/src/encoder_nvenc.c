@@ -6,12 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "encoder.h"
 #include "error.h"
-#include "nvenc_session.h"
+#include "nvenc_input.h"
 
-/* "At least 4 more than the number of B-frames", of each kind; they take turns. */
-#define BUFFERS 4
 #define BUSY_TRIES_MAX 200
 #define BUSY_WAIT_NS 1000000
 
@@ -22,8 +19,8 @@ typedef struct nvenc_encoder {
   NV_ENC_INITIALIZE_PARAMS params;
   NV_ENC_CONFIG config; /* params points to it */
   bool initialized;
-  NV_ENC_INPUT_PTR inputs[BUFFERS];
-  NV_ENC_OUTPUT_PTR outputs[BUFFERS];
+  nvenc_inputs inputs;
+  NV_ENC_OUTPUT_PTR outputs[NVENC_BUFFERS];
   uint32_t turn;
   uint8_t *bytes; /* of the newest access unit */
   size_t bytes_max;
@@ -31,13 +28,13 @@ typedef struct nvenc_encoder {
 
 static int nvenc_probe(char *detail, size_t detail_bytes) {
   nvenc_session session;
-  int result = nvenc_session_open(&session);
+  int result = nvenc_session_open(0, &session);
   if (result < 0) {
     snprintf(detail, detail_bytes, "%s", tele_error_message());
     return result;
   }
   snprintf(detail, detail_bytes, "NVENC %u.%u on %s", session.library->version_major, session.library->version_minor,
-           session.device_name);
+           session.gpu.name);
   nvenc_session_close(&session);
   return 0;
 }
@@ -131,22 +128,16 @@ static int initialize(nvenc_encoder *nvenc, const encoder_config *config) {
 
 /* ---- Opening and closing ----------------------------------------------------------------------- */
 
-static int create_buffers(nvenc_encoder *nvenc) {
+static int create_buffers(nvenc_encoder *nvenc, const encoder_config *config) {
   nvenc_session *session = &nvenc->session;
-  for (int i = 0; i < BUFFERS; i++) {
-    NV_ENC_CREATE_INPUT_BUFFER input = {.version = NV_ENC_CREATE_INPUT_BUFFER_VER,
-                                        .width = nvenc->params.encodeWidth,
-                                        .height = nvenc->params.encodeHeight,
-                                        .bufferFmt = NV_ENC_BUFFER_FORMAT_IYUV};
-    NVENCSTATUS status = session->api->nvEncCreateInputBuffer(session->encoder, &input);
-    if (status != NV_ENC_SUCCESS) return nvenc_session_error(session, "nvEncCreateInputBuffer", status);
-    nvenc->inputs[i] = input.inputBuffer;
+  int result = nvenc_inputs_create(session, config, &nvenc->inputs);
+  for (int i = 0; result == 0 && i < NVENC_BUFFERS; i++) {
     NV_ENC_CREATE_BITSTREAM_BUFFER output = {.version = NV_ENC_CREATE_BITSTREAM_BUFFER_VER};
-    status = session->api->nvEncCreateBitstreamBuffer(session->encoder, &output);
+    NVENCSTATUS status = session->api->nvEncCreateBitstreamBuffer(session->encoder, &output);
     if (status != NV_ENC_SUCCESS) return nvenc_session_error(session, "nvEncCreateBitstreamBuffer", status);
     nvenc->outputs[i] = output.bitstreamBuffer;
   }
-  return 0;
+  return result;
 }
 
 /* As far as it came, and on a lost GPU too, where each of these calls fails and frees its part of the driver. */
@@ -156,8 +147,8 @@ static void destroy_buffers(nvenc_encoder *nvenc) {
     NV_ENC_PIC_PARAMS end = {.version = NV_ENC_PIC_PARAMS_VER, .encodePicFlags = NV_ENC_PIC_FLAG_EOS};
     session->api->nvEncEncodePicture(session->encoder, &end);
   }
-  for (int i = 0; i < BUFFERS; i++) {
-    if (nvenc->inputs[i] != NULL) session->api->nvEncDestroyInputBuffer(session->encoder, nvenc->inputs[i]);
+  nvenc_inputs_destroy(&nvenc->inputs);
+  for (int i = 0; i < NVENC_BUFFERS; i++) {
     if (nvenc->outputs[i] != NULL) session->api->nvEncDestroyBitstreamBuffer(session->encoder, nvenc->outputs[i]);
   }
 }
@@ -165,9 +156,9 @@ static void destroy_buffers(nvenc_encoder *nvenc) {
 static void nvenc_close(encoder *encoder) {
   nvenc_encoder *nvenc = (nvenc_encoder *)encoder;
   if (nvenc == NULL) return;
-  bool entered = nvenc_session_enter(&nvenc->session) == 0;
+  bool entered = cuda_device_enter(&nvenc->session.gpu) == 0;
   destroy_buffers(nvenc);
-  if (entered) nvenc_session_leave(&nvenc->session);
+  if (entered) cuda_device_leave(&nvenc->session.gpu);
   nvenc_session_close(&nvenc->session);
   free(nvenc->bytes);
   free(nvenc);
@@ -178,7 +169,7 @@ static int check_size(const nvenc_session *session, const encoder_config *config
       config->width <= session->width_max && config->height <= session->height_max) {
     return 0;
   }
-  return error_set(EINVAL, "%s: encodes %u x %u to %u x %u, and these are %u x %u", session->device_name,
+  return error_set(EINVAL, "%s: encodes %u x %u to %u x %u, and these are %u x %u", session->gpu.name,
                    session->width_min, session->height_min, session->width_max, session->height_max, config->width,
                    config->height);
 }
@@ -187,20 +178,20 @@ static int nvenc_open(const encoder_config *config, encoder **made) {
   *made = NULL;
   nvenc_encoder *nvenc = calloc(1, sizeof *nvenc);
   if (nvenc == NULL) return error_set(ENOMEM, "cannot open NVENC: no memory");
-  int result = nvenc_session_open(&nvenc->session);
+  int result = nvenc_session_open(config->cuda_device, &nvenc->session);
   if (result < 0) {
     free(nvenc);
     return result;
   }
   nvenc->base.backend = &encoder_nvenc;
   snprintf(nvenc->base.name, sizeof nvenc->base.name, "NVENC %u.%u on %.15s", nvenc->session.library->version_major,
-           nvenc->session.library->version_minor, nvenc->session.device_name);
+           nvenc->session.library->version_minor, nvenc->session.gpu.name);
   result = check_size(&nvenc->session, config);
-  if (result == 0) result = nvenc_session_enter(&nvenc->session);
+  if (result == 0) result = cuda_device_enter(&nvenc->session.gpu);
   if (result == 0) {
     result = initialize(nvenc, config);
-    if (result == 0) result = create_buffers(nvenc);
-    nvenc_session_leave(&nvenc->session);
+    if (result == 0) result = create_buffers(nvenc, config);
+    cuda_device_leave(&nvenc->session.gpu);
   }
   if (result < 0) {
     nvenc_close(&nvenc->base);
@@ -214,42 +205,17 @@ static int nvenc_reconfigure(encoder *encoder, const encoder_config *config) {
   nvenc_encoder *nvenc = (nvenc_encoder *)encoder;
   nvenc_session *session = &nvenc->session;
   int result = encoder_check_reconfigure(&nvenc->asked, config);
-  if (result == 0) result = nvenc_session_enter(session);
+  if (result == 0) result = cuda_device_enter(&session->gpu);
   if (result < 0) return result;
   set_rates(nvenc, config);
   NV_ENC_RECONFIGURE_PARAMS change = {.version = NV_ENC_RECONFIGURE_PARAMS_VER, .reInitEncodeParams = nvenc->params};
   NVENCSTATUS status = session->api->nvEncReconfigureEncoder(session->encoder, &change);
   if (status != NV_ENC_SUCCESS) result = nvenc_session_error(session, "nvEncReconfigureEncoder", status);
-  nvenc_session_leave(session);
+  cuda_device_leave(&session->gpu);
   return result;
 }
 
 /* ---- Encoding ---------------------------------------------------------------------------------- */
-
-static uint8_t *copy_plane(uint8_t *to, uint32_t pitch, const uint8_t *from, int stride, uint32_t width,
-                           uint32_t height) {
-  for (uint32_t row = 0; row < height; row++) {
-    memcpy(to + (size_t)row * pitch, from + (ptrdiff_t)row * stride, width);
-  }
-  return to + (size_t)height * pitch;
-}
-
-/* Planes follow one another in the driver's buffer, those of chroma at half the pitch. */
-static int fill_input(nvenc_encoder *nvenc, NV_ENC_INPUT_PTR input, const encoder_picture *picture, uint32_t *pitch) {
-  nvenc_session *session = &nvenc->session;
-  NV_ENC_LOCK_INPUT_BUFFER lock = {.version = NV_ENC_LOCK_INPUT_BUFFER_VER, .inputBuffer = input};
-  NVENCSTATUS status = session->api->nvEncLockInputBuffer(session->encoder, &lock);
-  if (status != NV_ENC_SUCCESS) return nvenc_session_error(session, "nvEncLockInputBuffer", status);
-  uint32_t width = picture->width, height = picture->height;
-  uint8_t *at = lock.bufferDataPtr;
-  at = copy_plane(at, lock.pitch, picture->planes[0], picture->strides[0], width, height);
-  at = copy_plane(at, lock.pitch / 2, picture->planes[1], picture->strides[1], width / 2, height / 2);
-  copy_plane(at, lock.pitch / 2, picture->planes[2], picture->strides[2], width / 2, height / 2);
-  *pitch = lock.pitch;
-  status = session->api->nvEncUnlockInputBuffer(session->encoder, input);
-  if (status != NV_ENC_SUCCESS) return nvenc_session_error(session, "nvEncUnlockInputBuffer", status);
-  return 0;
-}
 
 static int submit(nvenc_encoder *nvenc, NV_ENC_PIC_PARAMS *picture) {
   nvenc_session *session = &nvenc->session;
@@ -289,28 +255,34 @@ static int fetch(nvenc_encoder *nvenc, NV_ENC_OUTPUT_PTR output, access_unit *ou
 }
 
 static int encode_entered(nvenc_encoder *nvenc, const encoder_picture *picture, bool keyframe, access_unit *out) {
-  uint32_t turn = nvenc->turn++ % BUFFERS;
   NV_ENC_PIC_PARAMS params = {.version = NV_ENC_PIC_PARAMS_VER,
                               .inputWidth = picture->width,
                               .inputHeight = picture->height,
-                              .inputBuffer = nvenc->inputs[turn],
-                              .outputBitstream = nvenc->outputs[turn],
-                              .bufferFmt = NV_ENC_BUFFER_FORMAT_IYUV,
+                              .outputBitstream = nvenc->outputs[nvenc->turn++ % NVENC_BUFFERS],
                               .pictureStruct = NV_ENC_PIC_STRUCT_FRAME};
   if (keyframe) params.encodePicFlags = NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS;
-  int result = fill_input(nvenc, params.inputBuffer, picture, &params.inputPitch);
-  if (result == 0) result = submit(nvenc, &params);
+  nvenc_input *input;
+  int result = nvenc_inputs_take(&nvenc->inputs, picture, &params, &input);
+  if (result < 0) return result;
+  result = submit(nvenc, &params);
   if (result == 0) result = fetch(nvenc, params.outputBitstream, out);
-  return result;
+  /* Whatever came of it; the first failure is the one to tell of. */
+  if (result < 0) {
+    char first[256];
+    snprintf(first, sizeof first, "%s", tele_error_message());
+    if (nvenc_inputs_release(&nvenc->inputs, input) < 0) error_set(-result, "%s", first);
+    return result;
+  }
+  return nvenc_inputs_release(&nvenc->inputs, input);
 }
 
 static int nvenc_encode(encoder *encoder, const encoder_picture *picture, bool keyframe, access_unit *out) {
   nvenc_encoder *nvenc = (nvenc_encoder *)encoder;
   int result = encoder_check_picture(&nvenc->asked, picture);
-  if (result == 0) result = nvenc_session_enter(&nvenc->session);
+  if (result == 0) result = cuda_device_enter(&nvenc->session.gpu);
   if (result < 0) return result;
   result = encode_entered(nvenc, picture, keyframe, out);
-  nvenc_session_leave(&nvenc->session);
+  cuda_device_leave(&nvenc->session.gpu);
   return result;
 }
 

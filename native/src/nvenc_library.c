@@ -42,54 +42,11 @@ const char *nvenc_status_name(NVENCSTATUS status) {
   return index < sizeof status_names / sizeof status_names[0] ? status_names[index] : "an unknown status";
 }
 
-const char *nvenc_cuda_name(const nvenc_library *library, CUresult result) {
-  const char *name = NULL;
-  library->error_name(result, &name);
-  return name != NULL ? name : "an unknown error";
-}
-
-typedef struct wanted_symbol {
-  const char *name;
-  size_t offset; /* of its pointer in nvenc_library */
-} wanted_symbol;
-
-/* The names that the driver exports: those with _v2 are what CUDA's own header maps the plain names to. */
-static const wanted_symbol cuda_symbols[] = {
-    {"cuInit", offsetof(nvenc_library, init)},
-    {"cuGetErrorName", offsetof(nvenc_library, error_name)},
-    {"cuDeviceGetCount", offsetof(nvenc_library, device_count)},
-    {"cuDeviceGet", offsetof(nvenc_library, device_get)},
-    {"cuDeviceGetName", offsetof(nvenc_library, device_name)},
-    {"cuDevicePrimaryCtxSetFlags", offsetof(nvenc_library, context_set_flags)},
-    {"cuDevicePrimaryCtxRetain", offsetof(nvenc_library, context_retain)},
-    {"cuDevicePrimaryCtxRelease", offsetof(nvenc_library, context_release)},
-    {"cuCtxPushCurrent_v2", offsetof(nvenc_library, context_push)},
-    {"cuCtxPopCurrent_v2", offsetof(nvenc_library, context_pop)},
-};
-
-static int open_shared(const char *name, void **shared) {
-  *shared = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  return *shared != NULL ? 0 : error_set(ENODEV, "%s", dlerror());
-}
-
-static int load_cuda(nvenc_library *library) {
-  void *shared;
-  int result = open_shared("libcuda.so.1", &shared);
-  if (result < 0) return result;
-  for (size_t i = 0; i < sizeof cuda_symbols / sizeof cuda_symbols[0]; i++) {
-    void *symbol = dlsym(shared, cuda_symbols[i].name);
-    if (symbol == NULL) return error_set(ENODEV, "libcuda.so.1: has no %s", cuda_symbols[i].name);
-    *(void **)((char *)library + cuda_symbols[i].offset) = symbol;
-  }
-  return 0;
-}
-
-static int load_encode(nvenc_library *library) {
+static int load(nvenc_library *library) {
   NVENCSTATUS (*max_version)(uint32_t *);
   NVENCSTATUS (*create_instance)(NV_ENCODE_API_FUNCTION_LIST *);
-  void *shared;
-  int result = open_shared("libnvidia-encode.so.1", &shared);
-  if (result < 0) return result;
+  void *shared = dlopen("libnvidia-encode.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (shared == NULL) return error_set(ENODEV, "%s", dlerror());
   *(void **)&max_version = dlsym(shared, "NvEncodeAPIGetMaxSupportedVersion");
   *(void **)&create_instance = dlsym(shared, "NvEncodeAPICreateInstance");
   if (max_version == NULL || create_instance == NULL) {
@@ -115,27 +72,13 @@ static int load_encode(nvenc_library *library) {
   return 0;
 }
 
-static int find_devices(nvenc_library *library) {
-  CUresult result = library->init(0);
-  if (result != CUDA_SUCCESS) return error_set(ENODEV, "cuInit: %s", nvenc_cuda_name(library, result));
-  result = library->device_count(&library->devices_count);
-  if (result != CUDA_SUCCESS) return error_set(ENODEV, "cuDeviceGetCount: %s", nvenc_cuda_name(library, result));
-  if (library->devices_count < 1) return error_set(ENODEV, "the driver knows no GPU");
-  return 0;
-}
-
 int nvenc_library_get(const nvenc_library **library) {
   static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   static nvenc_library loaded;
   static bool is_loaded;
   pthread_mutex_lock(&mutex);
-  int result = 0;
-  if (!is_loaded) {
-    result = load_cuda(&loaded);
-    if (result == 0) result = load_encode(&loaded);
-    if (result == 0) result = find_devices(&loaded);
-    is_loaded = result == 0;
-  }
+  int result = is_loaded ? 0 : load(&loaded);
+  is_loaded = result == 0;
   pthread_mutex_unlock(&mutex);
   *library = &loaded;
   return result;

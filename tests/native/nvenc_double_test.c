@@ -11,8 +11,8 @@ static nvenc_session misused;
 
 static void *initialized_session(NV_ENC_CONFIG *config) {
   NV_ENC_PRESET_CONFIG preset = {.version = NV_ENC_PRESET_CONFIG_VER, .presetCfg = {.version = NV_ENC_CONFIG_VER}};
-  CHECK_EQ(nvenc_session_open(&misused), 0);
-  CHECK_EQ(nvenc_session_enter(&misused), 0);
+  CHECK_EQ(nvenc_session_open(0, &misused), 0);
+  CHECK_EQ(cuda_device_enter(&misused.gpu), 0);
   CHECK_EQ(misused.api->nvEncGetEncodePresetConfigEx(misused.encoder, NV_ENC_CODEC_H264_GUID, NV_ENC_PRESET_P3_GUID,
                                                      NV_ENC_TUNING_INFO_LOW_LATENCY, &preset),
            NV_ENC_SUCCESS);
@@ -55,21 +55,21 @@ static void reserved_not_zero(void) {
 }
 
 static void before_initialize(void) {
-  CHECK_EQ(nvenc_session_open(&misused), 0);
-  CHECK_EQ(nvenc_session_enter(&misused), 0);
+  CHECK_EQ(nvenc_session_open(0, &misused), 0);
+  CHECK_EQ(cuda_device_enter(&misused.gpu), 0);
   new_input();
 }
 
 static void without_context(void) {
   uint32_t count;
-  CHECK_EQ(nvenc_session_open(&misused), 0);
+  CHECK_EQ(nvenc_session_open(0, &misused), 0);
   misused.api->nvEncGetEncodeGUIDCount(misused.encoder, &count);
 }
 
 static void context_left_current(void) {
-  CHECK_EQ(nvenc_session_open(&misused), 0);
-  CHECK_EQ(nvenc_session_enter(&misused), 0);
-  nvenc_session_enter(&misused);
+  CHECK_EQ(nvenc_session_open(0, &misused), 0);
+  CHECK_EQ(cuda_device_enter(&misused.gpu), 0);
+  cuda_device_enter(&misused.gpu);
 }
 
 static void written_beyond_the_row(void) {
@@ -104,12 +104,12 @@ static void destroyed_before_the_flush(void) {
 }
 
 static void context_released_before_session(void) {
-  CHECK_EQ(nvenc_session_open(&misused), 0);
-  misused.library->context_release(misused.device);
+  CHECK_EQ(nvenc_session_open(0, &misused), 0);
+  cuda_device_close(&misused.gpu);
 }
 
 static void session_left_at_exit(void) {
-  CHECK_EQ(nvenc_session_open(&misused), 0);
+  CHECK_EQ(nvenc_session_open(0, &misused), 0);
   exit(0);
 }
 

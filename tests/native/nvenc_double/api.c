@@ -25,7 +25,8 @@ void *new_handle(handle_kind kind, size_t bytes, session *owner) {
 }
 
 void *find_handle(const char *call, handle_kind kind, const session *owner, const void *given) {
-  static const char *const names[] = {"session", "input buffer", "bitstream buffer"};
+  static const char *const names[] = {"session", "input buffer", "bitstream buffer", "registered resource",
+                                      "mapped resource"};
   pthread_mutex_lock(&mutex);
   handle *found = handles;
   while (found != NULL && found != given) found = found->next;
@@ -34,6 +35,14 @@ void *find_handle(const char *call, handle_kind kind, const session *owner, cons
   if (!found->is_alive) VIOLATION("%s: the %s is destroyed already", call, names[kind]);
   if (owner != NULL && found->owner != owner) VIOLATION("%s: the %s is another session's", call, names[kind]);
   return found;
+}
+
+bool is_handle(handle_kind kind, const void *given) {
+  pthread_mutex_lock(&mutex);
+  handle *found = handles;
+  while (found != NULL && found != given) found = found->next;
+  pthread_mutex_unlock(&mutex);
+  return found != NULL && found->kind == kind;
 }
 
 /* ---- Each call ------------------------------------------------------------------------------------ */
@@ -58,6 +67,7 @@ NVENCSTATUS leave(session *session, NVENCSTATUS status) {
 NVENCSTATUS failure_of(session *session, const char *call) {
   int failure = nvenc_double_failure(call);
   if (failure == NV_ENC_ERR_DEVICE_NOT_EXIST) session->is_lost = true;
+  if (failure != NV_ENC_SUCCESS) session->has_failed = true;
   return session->is_lost ? NV_ENC_ERR_DEVICE_NOT_EXIST : (NVENCSTATUS)failure;
 }
 
@@ -71,10 +81,13 @@ EXPORTED nvenc_double_get_params_fn nvenc_double_get_params;
 void nvenc_double_get_counts(nvenc_double_counts *counts) {
   *counts = (nvenc_double_counts){0};
   nvenc_double_count_contexts(&counts->contexts, &counts->pushed);
+  nvenc_double_count_objects(&counts->objects, &counts->mapped);
   pthread_mutex_lock(&mutex);
   for (const handle *at = handles; at != NULL; at = at->next) {
     if (!at->is_alive) continue;
-    if (at->kind != HANDLE_SESSION) {
+    if (at->kind == HANDLE_MAPPING) {
+      counts->mapped++;
+    } else if (at->kind != HANDLE_SESSION) {
       counts->buffers++;
     } else {
       counts->sessions++;
@@ -113,6 +126,7 @@ EXPORTED NVENCSTATUS NvEncodeAPICreateInstance(NV_ENCODE_API_FUNCTION_LIST *list
   if (failure != 0) return (NVENCSTATUS)failure;
   list_session_calls(list);
   list_buffer_calls(list);
+  list_resource_calls(list);
   list_picture_calls(list);
   return NV_ENC_SUCCESS;
 }

@@ -1,16 +1,13 @@
 /* libcuda.so.1: devices, primary contexts and the stack of current contexts, as far as an encoder needs them. */
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nvenc_double.h"
+#include "cuda_internals.h"
 
 #define GPUS_MAX 8
 #define STACK_MAX 1
-
-enum { NOT_INITIALIZED = 3, INVALID_DEVICE = 101, INVALID_CONTEXT = 201 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct CUctx_st contexts[GPUS_MAX];
@@ -110,8 +107,12 @@ CUresult cuGetErrorName(CUresult result, const char **name) {
   switch ((int)result) {
     case 0: *name = "CUDA_SUCCESS"; break;
     case NOT_INITIALIZED: *name = "CUDA_ERROR_NOT_INITIALIZED"; break;
+    case INVALID_VALUE: *name = "CUDA_ERROR_INVALID_VALUE"; break;
+    case 2: *name = "CUDA_ERROR_OUT_OF_MEMORY"; break;
     case 46: *name = "CUDA_ERROR_DEVICE_UNAVAILABLE"; break;
     case 100: *name = "CUDA_ERROR_NO_DEVICE"; break;
+    case INVALID_GRAPHICS_CONTEXT: *name = "CUDA_ERROR_INVALID_GRAPHICS_CONTEXT"; break;
+    case NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
     case 999: *name = "CUDA_ERROR_UNKNOWN"; break;
     default: *name = NULL; return (CUresult)1;
   }

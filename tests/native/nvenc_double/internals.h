@@ -5,7 +5,7 @@
 #include "nvenc_double.h"
 
 /* Every handle ever given out stays known, so that one used after its end is recognised. */
-typedef enum handle_kind { HANDLE_SESSION, HANDLE_INPUT, HANDLE_OUTPUT } handle_kind;
+typedef enum handle_kind { HANDLE_SESSION, HANDLE_INPUT, HANDLE_OUTPUT, HANDLE_RESOURCE, HANDLE_MAPPING } handle_kind;
 
 typedef struct session session;
 
@@ -33,19 +33,21 @@ typedef struct output_buffer {
 } output_buffer;
 
 typedef struct h264_stream h264_stream;
+typedef struct resource resource;
 
 struct session {
   handle handle;
   CUcontext context;
   bool is_usable; /* false: the opening failed, and only destroying is left */
   bool is_initialized, is_flushed, is_lost;
+  bool has_failed;  /* as it was told to, at least once */
   int calls_inside; /* threads in a call */
   bool preset_fetched;
   GUID preset;
   NV_ENC_TUNING_INFO tuning;
   NV_ENC_INITIALIZE_PARAMS params;
   NV_ENC_CONFIG config;
-  int inputs, outputs, locks;
+  int inputs, outputs, locks, resources, mappings;
   uint64_t submitted, fetched; /* tickets */
   uint32_t since_keyframe;
   h264_stream *stream;
@@ -58,6 +60,8 @@ void *new_handle(handle_kind kind, size_t bytes, session *owner);
 
 /* Aborts when it is none of this kind and owner (NULL: any), or destroyed. */
 void *find_handle(const char *call, handle_kind kind, const session *owner, const void *given);
+
+bool is_handle(handle_kind kind, const void *given);
 
 typedef enum demand { ANY_SESSION, OPENED, INITIALIZED } demand;
 
@@ -76,13 +80,17 @@ NVENCSTATUS failure_of(session *session, const char *call);
 #define DEMAND(condition, ...) \
   if (!(condition)) VIOLATION(__VA_ARGS__)
 
-/* ---- sessions.c, buffers.c, pictures.c ------------------------------------------------------------ */
+/* ---- sessions.c, buffers.c, resources.c, pictures.c ----------------------------------------------- */
 
 extern session *newest_session;
 
 void list_session_calls(NV_ENCODE_API_FUNCTION_LIST *list);
 void list_buffer_calls(NV_ENCODE_API_FUNCTION_LIST *list);
+void list_resource_calls(NV_ENCODE_API_FUNCTION_LIST *list);
 void list_picture_calls(NV_ENCODE_API_FUNCTION_LIST *list);
+
+/* The picture in the mapped memory, as it is now. */
+const input_buffer *read_mapping(const char *call, const session *session, const NV_ENC_PIC_PARAMS *picture);
 
 /* ---- struct_checks.c: each aborts on what the header forbids ------------------------------------ */
 
@@ -94,6 +102,8 @@ void check_initialize(const char *call, const session *session, const NV_ENC_INI
 void check_reconfigure(const session *session, const NV_ENC_RECONFIGURE_PARAMS *params);
 void check_create_input(const NV_ENC_CREATE_INPUT_BUFFER *params);
 void check_create_output(const NV_ENC_CREATE_BITSTREAM_BUFFER *params);
+void check_register(const NV_ENC_REGISTER_RESOURCE *wanted);
+void check_map(const NV_ENC_MAP_INPUT_RESOURCE *wanted);
 void check_lock_input(const NV_ENC_LOCK_INPUT_BUFFER *lock);
 void check_lock_output(const NV_ENC_LOCK_BITSTREAM *lock);
 void check_picture(const NV_ENC_PIC_PARAMS *picture);

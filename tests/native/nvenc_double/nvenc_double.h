@@ -5,10 +5,11 @@
  * stream that it makes is OpenH264's.
  *
  * The environment tells it which machine to be:
- *   NVENC_DOUBLE_GPUS   "NVIDIA H200=none,NVIDIA L4": the GPUs in order; "=none" has no encoder, "=busy" no session
- * left NVENC_DOUBLE_API    "10.0": the newest version of the API that the driver has NVENC_DOUBLE_FAIL
- * "nvEncEncodePicture 4 5": the fourth call of that name fails with status 5. After NV_ENC_ERR_DEVICE_NOT_EXIST (5) the
- * GPU is lost, and every later call fails so
+ * - NVENC_DOUBLE_GPUS="NVIDIA H200=none,NVIDIA L4": the GPUs in order; "=none" has no encoder, "=busy" no session left
+ * - NVENC_DOUBLE_API="10.0": the newest version of the API that the driver has
+ * - NVENC_DOUBLE_GL=1: CUDA's device that OpenGL renders on, 0 by default
+ * - NVENC_DOUBLE_FAIL="nvEncEncodePicture 4 5": the fourth call of that name fails with status 5. After
+ *   NV_ENC_ERR_DEVICE_NOT_EXIST (5) of the encoder the GPU is lost, and every later call of it fails so
  */
 #ifndef NVENC_DOUBLE_H
 #define NVENC_DOUBLE_H
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* What is alive; all 0 when a process has cleaned up. Both libraries check that at exit. */
 typedef struct nvenc_double_counts {
@@ -26,6 +28,8 @@ typedef struct nvenc_double_counts {
   int sessions;
   int buffers;
   int locks;
+  int objects; /* of CUDA's: memory, streams, events, modules, textures, registered images */
+  int mapped;  /* images and resources */
 } nvenc_double_counts;
 
 /* libnvidia-encode.so.1 exports these beside the API, for dlsym() by the tests. */
@@ -54,5 +58,10 @@ bool nvenc_double_gpu(int index, char name[64], char state[16]);
 
 CUcontext nvenc_double_current(void);
 void nvenc_double_count_contexts(int *contexts, int *pushed);
+void nvenc_double_count_objects(int *objects, int *mapped);
+int nvenc_double_count_mapped(void);
+
+/* The bytes behind an address of the GPU's; aborts unless one living allocation has them all. */
+void *nvenc_double_gpu_bytes(const char *call, unsigned long long address, size_t bytes_count);
 
 #endif

@@ -31,6 +31,8 @@ static NVENCSTATUS destroy_session(void *encoder) {
   session *session = enter("nvEncDestroyEncoder", encoder, ANY_SESSION);
   DEMAND(session->inputs == 0 && session->outputs == 0, "nvEncDestroyEncoder: %d input and %d bitstream buffers left",
          session->inputs, session->outputs);
+  DEMAND(session->resources == 0 && session->mappings == 0,
+         "nvEncDestroyEncoder: %d resources are registered, %d mapped", session->resources, session->mappings);
   DEMAND(!session->is_initialized || session->is_flushed || session->is_lost, "nvEncDestroyEncoder: before the flush");
   NVENCSTATUS failure = failure_of(session, "nvEncDestroyEncoder");
   h264_stream_close(session->stream);

@@ -143,6 +143,28 @@ void check_create_output(const NV_ENC_CREATE_BITSTREAM_BUFFER *params) {
   ZEROS(call, params->reserved2);
 }
 
+void check_register(const NV_ENC_REGISTER_RESOURCE *wanted) {
+  const char *call = "nvEncRegisterResource";
+  VERSION(call, wanted->version, NV_ENC_REGISTER_RESOURCE_VER);
+  HOLDS(call, wanted->resourceType == NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR);
+  HOLDS(call, wanted->subResourceIndex == 0);
+  HOLDS(call, wanted->bufferFormat == NV_ENC_BUFFER_FORMAT_NV12); /* all that the double takes */
+  HOLDS(call, wanted->bufferUsage == NV_ENC_INPUT_IMAGE);
+  HOLDS(call, wanted->pitch % 4 == 0 && wanted->pitch >= wanted->width);
+  HOLDS(call, wanted->pInputFencePoint == NULL);
+  HOLDS(call, wanted->registeredResource == NULL);
+  ZEROS(call, wanted->reserved1);
+  ZEROS(call, wanted->reserved2);
+}
+
+void check_map(const NV_ENC_MAP_INPUT_RESOURCE *wanted) {
+  const char *call = "nvEncMapInputResource";
+  VERSION(call, wanted->version, NV_ENC_MAP_INPUT_RESOURCE_VER);
+  HOLDS(call, wanted->subResourceIndex == 0 && wanted->inputResource == NULL);
+  ZEROS(call, wanted->reserved1);
+  ZEROS(call, wanted->reserved2);
+}
+
 void check_lock_input(const NV_ENC_LOCK_INPUT_BUFFER *lock) {
   const char *call = "nvEncLockInputBuffer";
   VERSION(call, lock->version, NV_ENC_LOCK_INPUT_BUFFER_VER);
