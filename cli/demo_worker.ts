@@ -1,12 +1,10 @@
 /** The demo: a worker in C that knows nothing of us but the ring, under `telebridge run`, which stores what it prints. */
 
 import { getLogger } from "@logtape/logtape";
+import { Backoff, keepRunning } from "../core/agents/backoff.ts";
 import { messageOf } from "../core/errors.ts";
 
-const RESTART_MS_FIRST = 500;
-const RESTART_MS_MAX = 30_000;
-/** One that ran so long was well; the next restart is quick again. */
-const WELL_MS = 60_000;
+const RESTARTS = { firstMs: 500, maxMs: 30_000, wellMs: 60_000 };
 /** Time to end by itself before it is killed. */
 const STOP_MS_MAX = 3_000;
 
@@ -43,30 +41,21 @@ export class DemoWorker {
   readonly #options: DemoOptions;
   readonly #running: Promise<void>;
   #child: Deno.ChildProcess | null = null;
-  #stopping = Promise.withResolvers<void>();
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   private constructor(options: DemoOptions) {
     this.#options = options;
-    this.#running = this.#keepRunning();
+    this.#running = keepRunning({
+      backoff: new Backoff({ ...RESTARTS, random: Math.random }),
+      signal: this.#stopping.signal,
+      runOnce: () => this.#runOnce(),
+      onEnd: (end, restartMs) =>
+        logger.warn`the demo ${end}; it starts again in ${restartMs / 1000} s`,
+    });
   }
 
   static start(options: DemoOptions): DemoWorker {
     return new DemoWorker(options);
-  }
-
-  /** Restarts it, ever more slowly, when it crashes. */
-  async #keepRunning(): Promise<void> {
-    let restartMs = RESTART_MS_FIRST;
-    while (!this.#stopped) {
-      const startedAtMs = Date.now();
-      const end = await this.#runOnce();
-      if (this.#stopped) return;
-      if (Date.now() - startedAtMs > WELL_MS) restartMs = RESTART_MS_FIRST;
-      logger.warn`the demo ${end}; it starts again in ${restartMs / 1000} s`;
-      await this.#pause(restartMs);
-      restartMs = Math.min(restartMs * 2, RESTART_MS_MAX);
-    }
   }
 
   /** Resolves to how it ended. */
@@ -84,13 +73,6 @@ export class DemoWorker {
     return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
   }
 
-  async #pause(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-    await Promise.race([over, this.#stopping.promise]);
-    clearTimeout(timer);
-  }
-
   #kill(signal: Deno.Signal): void {
     try {
       this.#child?.kill(signal);
@@ -101,8 +83,7 @@ export class DemoWorker {
 
   /** Ends the worker, which removes its segment, and waits until its last rows are stored. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#stopping.resolve();
+    this.#stopping.abort();
     this.#kill("SIGTERM");
     const killTimer = setTimeout(() => this.#kill("SIGKILL"), STOP_MS_MAX);
     await this.#running;

@@ -43,7 +43,7 @@ export function serveCommand(): Command {
 
 async function run(command: Command): Promise<void> {
   const dataDir = dataDirOf(command.opts<{ dataDir?: string }>().dataDir);
-  const { settings } = configOf(command, dataDir);
+  const { settings, agents } = configOf(command, dataDir);
   await configureLogging(settings.logLevel);
   const assets = locateAssets();
   makeDataDir(dataDir);
@@ -65,8 +65,16 @@ async function run(command: Command): Promise<void> {
     bundlesDir: assets.bundlesDir,
     libraryPath: assets.libraryPath,
     program: assets.program,
+    agents: {
+      configs: agents,
+      reread: () => configOf(command, dataDir).agents,
+      agentPath: assets.agentPath,
+      keeperPath: assets.keeperPath,
+      environment: Deno.env.toObject(),
+    },
   });
-  lock.writeInfo({ pid: Deno.pid, url: server.url });
+  const { url, certificatePem } = server;
+  lock.writeInfo({ pid: Deno.pid, url, certificatePem });
   const { demoPath: path, program } = assets;
   const demo = settings.demo ? DemoWorker.start({ path, program, dataDir }) : null;
   announce(settings, server, { dataDir, controlToken, viewToken });

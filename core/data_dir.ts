@@ -15,6 +15,8 @@ export interface ServeInfo {
   pid: number;
   /** Without the token. */
   url: string;
+  /** What HTTPS shows there; null: plain HTTP. */
+  certificatePem?: string | null;
 }
 
 /** `$XDG_DATA_HOME/telebridge`, or `~/.local/share/telebridge`. */

@@ -88,6 +88,11 @@ export class Run {
     this.#framesPerSecond = 0;
   }
 
+  /** Published in the last second. */
+  get framesPerSecond(): number {
+    return Math.round(this.#framesPerSecond * 10) / 10;
+  }
+
   phase(nowMs: number): RunPhase {
     if (this.failed) return "error";
     if (this.reader === null) return "ended";
@@ -103,7 +108,7 @@ export class Run {
       pid: this.pid,
       startedAtMs: Number(this.epochNs / NS_PER_MS),
       frames: this.#frames,
-      framesPerSecond: Math.round(this.#framesPerSecond * 10) / 10,
+      framesPerSecond: this.framesPerSecond,
       viewers,
     };
     if (this.reason !== undefined) summary.reason = this.reason;

@@ -20,6 +20,7 @@ import { FollowFeed } from "./follow_feed.ts";
 import { frameHandlers } from "./frames.ts";
 import { addService } from "./grpc_service.ts";
 import { expectRunning, markLost } from "./lost_runs.ts";
+import { JournalDesk } from "./journals.ts";
 import { IngestMetrics } from "./metrics.ts";
 import { Presence } from "./presence.ts";
 import { PublishDesk } from "./publish.ts";
@@ -99,6 +100,7 @@ class Ingest {
       ...frameHandlers(context, remote.frames),
     };
     new FollowFeed(context);
+    new JournalDesk(context);
     observeStore(context);
     watchWal(context.store);
     const servers = new GrpcServers({

@@ -1,7 +1,7 @@
 /** One call that publishes rows: messages in, acks out as they are committed. */
 
 import * as grpc from "@grpc/grpc-js";
-import type { RowBatch, StreamKey } from "../core/storage/records.ts";
+import type { StreamKey } from "../core/storage/records.ts";
 import type { StoreState, StreamOpen } from "../proto/gen/telebridge/v1/publish_pb.ts";
 import type { IngestContext } from "./context.ts";
 import type { StoreCondition } from "./credits.ts";
@@ -195,7 +195,7 @@ export class PublishCall {
 
   #onCommitted({ result, batch, version }: Committed): void {
     this.#pending--;
-    if (result.outcome !== "gap" && result.rowsNew > 0) this.#publish(batch, result);
+    this.#context.bus.tell(batch, result);
     if (this.#closed) return;
     if (result.committed !== null) this.#advance(result.committed, version);
     switch (result.outcome) {
@@ -206,15 +206,6 @@ export class PublishCall {
       case "refused":
         return this.fail(new GrpcError(grpc.status.INVALID_ARGUMENT, result.reason));
     }
-  }
-
-  /** Tells those who follow the run. */
-  #publish(batch: RowBatch, result: Committed["result"]): void {
-    if (result.outcome === "gap") return;
-    // Of a batch that was refused in its midst the rows that were stored are not its last ones.
-    const { kind, stream: { runId } } = batch;
-    if (result.outcome === "refused") this.#context.bus.miss(runId);
-    else this.#context.bus.publish({ runId, kind, rowsNew: result.rowsNew, batch });
   }
 
   #advance(sequence: bigint, version: number): void {

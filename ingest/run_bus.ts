@@ -1,6 +1,7 @@
 /** Tells of committed rows, in the order of their commits, to whoever follows a run. */
 
 import type { RowBatch, RowKind } from "../core/storage/records.ts";
+import type { GatheredResult } from "./store_protocol.ts";
 
 export interface CommittedRows {
   runId: string;
@@ -36,6 +37,15 @@ export class RunBus {
     let count = 0;
     for (const listeners of this.#listeners.values()) count += listeners.size;
     return count;
+  }
+
+  /** Tells those who follow the run what became of its rows. */
+  tell(batch: RowBatch, result: GatheredResult): void {
+    if (result.outcome === "gap" || result.rowsNew === 0) return;
+    const { kind, stream: { runId } } = batch;
+    // Of a batch that was refused in its midst the rows that were stored are not its last ones.
+    if (result.outcome === "refused") this.miss(runId);
+    else this.publish({ runId, kind, rowsNew: result.rowsNew, batch });
   }
 
   publish(rows: CommittedRows): void {

@@ -1,5 +1,6 @@
 /** JSON and text for pages, scripts and monitors. */
 
+import { agentMetricsText } from "../core/agents/metrics_text.ts";
 import { durableMetricsText } from "../core/durable/metrics_text.ts";
 import { isAnyAddress } from "../core/hosts.ts";
 import type { Access } from "../core/tokens.ts";
@@ -12,6 +13,12 @@ import { webTransportUrl } from "./pages.ts";
 export function requireAccess(exchange: Exchange): Access {
   if (exchange.access !== null) return exchange.access;
   throw new HttpError(401, "a token is needed: Authorization: Bearer TOKEN, or the page's cookie");
+}
+
+/** Throws 401 without a valid token, 403 with one that may only watch. */
+export function requireControl(exchange: Exchange): void {
+  if (requireAccess(exchange) === "control") return;
+  throw new HttpError(403, "this token can watch but not touch");
 }
 
 /** A ticket for one session, and where the lanes are. */
@@ -31,9 +38,7 @@ export function session(app: App, exchange: Exchange): void {
 
 /** Where clients find gRPC. Only for those who may publish: a unix socket asks for no token. */
 export function endpoints(app: App, exchange: Exchange): void {
-  if (requireAccess(exchange) !== "control") {
-    throw new HttpError(403, "this token can watch but not touch");
-  }
+  requireControl(exchange);
   const { unixSocket, port, remote } = app.durable.endpoints;
   exchange.json(200, {
     grpc: {
@@ -64,7 +69,9 @@ export function health(app: App, exchange: Exchange): void {
 
 export async function metrics(app: App, exchange: Exchange): Promise<void> {
   requireAccess(exchange);
-  const text = await app.metrics.text() + durableMetricsText(app.durable);
+  const { supervisor, journals } = app.agents;
+  const text = await app.metrics.text() + durableMetricsText(app.durable) +
+    agentMetricsText({ agents: supervisor.list(), linesDropped: journals.linesDropped() });
   exchange.header("cache-control", "no-store").send(200, app.metrics.contentType, text);
 }
 

@@ -1,6 +1,9 @@
 /** What the routes share. */
 
 import type { RunSummary } from "../proto/wire.ts";
+import type { AgentsSetup } from "../core/agents/assemble.ts";
+import type { Journals } from "../core/agents/journals.ts";
+import type { AgentSupervisor } from "../core/agents/supervisor.ts";
 import type { History } from "../core/durable/history.ts";
 import type { DurableLane } from "../core/durable/lane.ts";
 import type { HostRules } from "../core/hosts.ts";
@@ -34,6 +37,11 @@ export interface App {
   runs: () => RunSummary[];
   durable: DurableLane;
   history: History;
+  agents: {
+    supervisor: AgentSupervisor;
+    journals: Journals;
+    reread: AgentsSetup["reread"];
+  };
   /** Where the files of checkpoints are. */
   dataDir: string;
   /** null while no UDP port can be had. */

@@ -1,6 +1,7 @@
 /** Which path leads to which handler. */
 
 import { RUN_ID_PATTERN } from "../core/messages.ts";
+import { AGENTS, commandAgents, listAgents } from "./agents_api.ts";
 import * as api from "./api.ts";
 import type { App } from "./app.ts";
 import { type Exchange, HttpError } from "./exchange.ts";
@@ -12,11 +13,14 @@ const HISTORY = "/api/history/";
 /** Answers the exchange, or throws {@link HttpError}. */
 export async function route(app: App, exchange: Exchange): Promise<void> {
   const { method } = exchange.request;
-  if (method !== "GET" && method !== "HEAD") {
-    exchange.header("allow", "GET, HEAD");
-    throw new HttpError(405, `${method} is not for this server`);
-  }
   const { pathname } = exchange.url;
+  const isCommand = pathname.startsWith(`${AGENTS}/`);
+  const allowed = isCommand ? ["POST"] : ["GET", "HEAD"];
+  if (!allowed.includes(method!)) {
+    exchange.header("allow", allowed.join(", "));
+    throw new HttpError(405, `${method} is not for ${pathname}`);
+  }
+  if (isCommand) return commandAgents(app, exchange);
   switch (pathname) {
     case "/":
       return runsPage(app, exchange);
@@ -28,6 +32,8 @@ export async function route(app: App, exchange: Exchange): Promise<void> {
       return api.session(app, exchange);
     case "/api/endpoints":
       return api.endpoints(app, exchange);
+    case AGENTS:
+      return listAgents(app, exchange);
     case "/api/runs":
       return api.runs(app, exchange);
   }

@@ -3,6 +3,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { type AgentsSetup, assembleAgents } from "../core/agents/assemble.ts";
+import { AS_DECLARED } from "../core/agents/plan.ts";
 import { Channels } from "../core/channels.ts";
 import { SHORT_CERTIFICATE_LIFE_MS } from "../core/certificates.ts";
 import { checkEncoder, describeEncoders, ENCODER_KINDS } from "../core/encoders.ts";
@@ -62,6 +64,7 @@ export interface ServeOptions {
   libraryPath: string;
   /** This program, to start the ingest process by: the executable and its first arguments. */
   program: readonly string[];
+  agents: AgentsSetup;
   /** Life of WebTransport's certificates; they are renewed when three quarters of it are over. */
   certificateLifeMs?: number;
 }
@@ -69,6 +72,8 @@ export interface ServeOptions {
 export interface RunningServer {
   /** Where a browser goes, without the token. */
   url: string;
+  /** What HTTPS shows; null: plain HTTP. */
+  certificatePem: string | null;
   /** TCP. */
   port: number;
   /** UDP; null when WebTransport cannot be had. */
@@ -121,7 +126,10 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
   const { names, tls, durable, startedAtMs } = given;
   const parts = assemble(options, durable);
   const history = new History({ dataDir: options.dataDir });
-  const { metrics, sessions } = parts;
+  const { metrics, registry, sessions } = parts;
+  const { supervisor, journals } = assembleAgents(options.agents, {
+    ...{ lane: durable, registry, placer: AS_DECLARED, dataDir: options.dataDir },
+  });
   observe(parts, history, startedAtMs);
 
   let quic: QuicListener | null = null;
@@ -138,13 +146,14 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
     runs: parts.runs,
     durable,
     history,
+    agents: { supervisor, journals, reread: options.agents.reread },
     dataDir: options.dataDir,
     webTransport: () => quic?.offer ?? null,
   };
   const webSockets = webSocketLane(app);
   const http = createHttpServer(app, tls, webSockets.upgrade);
   const port = await listen(http, settings);
-  parts.registry.start();
+  registry.start();
   quic = await startQuic({
     host: settings.host,
     port,
@@ -155,15 +164,19 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
   });
 
   await Promise.race([durable.firstAnswer, pause(INGEST_MS_MAX)]);
+  supervisor.start();
 
   const probed = logEncoders(settings.encoder, options.library);
   return {
     url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
+    certificatePem: tls?.certificatePem ?? null,
     port,
     webTransportPort: quic?.offer.port ?? null,
     grpcPort: durable.endpoints.port,
     stop: async () => {
-      await Promise.all([stop(parts, http, webSockets, quic), durable.stop()]);
+      // Their last words go through the ingest process.
+      const durableStopped = supervisor.stop().then(() => durable.stop());
+      await Promise.all([stop(parts, http, webSockets, quic), durableStopped]);
       history.stop();
       await probed;
     },

@@ -24,7 +24,7 @@ function inOneUnit(ms: number): string {
 }
 
 /** "3 h 20 min", "45 s": the two largest units. */
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const at = UNITS.findIndex(([, unitMs]) => ms >= unitMs);
   const next = UNITS[at + 1];
   if (at < 0 || next === undefined) return inOneUnit(ms);

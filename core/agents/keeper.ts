@@ -14,7 +14,7 @@ const OVERDUE_MS = 5_000;
 export interface KeeperSpec {
   /** The program, found in $PATH or relative to `cwd`, and its arguments. */
   command: readonly string[];
-  /** Beside ours. */
+  /** All of it: nothing of ours goes with it. */
   env: Record<string, string>;
   /** null: ours. */
   cwd: string | null;
@@ -121,6 +121,7 @@ export class Keeper {
         "--",
         ...command,
       ],
+      clearEnv: true,
       env: { ...env, [KEEPER_MARK]: this.#mark },
       stdin: "piped",
       stdout: "piped",

@@ -19,3 +19,17 @@ export interface Placer {
   /** Its process has ended. */
   release(name: string): void;
 }
+
+/** For a machine of which nothing is known: as the file says. */
+export const AS_DECLARED: Placer = {
+  place: ({ gpu, encoder }) => ({ gpu, encoder, why: gpu === null ? "any GPU" : `GPU ${gpu}` }),
+  release() {},
+};
+
+export interface AgentPlan {
+  command: readonly string[];
+  env: Record<string, string>;
+  placement: Placement;
+  /** Why this source, this GPU and this encoder, for people. */
+  why: string;
+}

@@ -4,7 +4,7 @@
  * may be dropped, since `serve` can read the rows.
  */
 
-import type { RowKind, SampleColumns } from "../storage/records.ts";
+import type { LogRow, RowKind, SampleColumns } from "../storage/records.ts";
 
 /** Largest message of either side. */
 export const FEED_MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
@@ -30,8 +30,41 @@ export interface IngestStart {
 /** Which way a run's pictures come; auto: by the ring where it is seen. */
 export type RoutePreference = "auto" | "ring" | "grpc";
 
+/**
+ * What `serve` itself has to say of a run: it makes the run or takes it up again, gives lines of its log, and ends it.
+ * Each message is answered by a {@link JournalAnswer} before the next one of the run is sent.
+ */
+export type JournalMessage =
+  & {
+    runId: string;
+    /** 32 hexadecimal digits. */
+    streamId: string;
+  }
+  & (
+    /** Before anything else, and again to another ingest process. */
+    | { type: "journal-open"; startTimeUnixNs: bigint; metadataJson: string }
+    | { type: "journal-lines"; firstSequence: bigint; lines: LogRow[] }
+    | {
+      type: "journal-close";
+      timeUnixNs: bigint;
+      state: "finished" | "failed";
+      reason: string;
+    }
+  );
+
+export interface JournalAnswer {
+  type: "journal";
+  runId: string;
+  streamId: string;
+  /** `opened`, `closed`: as it was asked to. `gone`: the run was deleted. `failed`: nothing can be stored now. */
+  outcome: "opened" | "committed" | "closed" | "gone" | "failed";
+  /** Of `opened` and `committed`: the last line that is stored. */
+  committed: bigint;
+}
+
 export type ToIngest =
   | IngestStart
+  | JournalMessage
   /** The commits of these runs are wanted, and nobody else's. */
   | { type: "follow"; runIds: string[] }
   /** Somebody watches these runs: their pictures are wanted. */
@@ -65,6 +98,7 @@ export interface RemoteWorker {
 }
 
 export type FromIngest =
+  | JournalAnswer
   | { type: "ready"; port: number; remotePort: number | null; instance: string }
   | {
     type: "commits";

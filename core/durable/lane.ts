@@ -1,7 +1,14 @@
 /** The durable lane as the rest of `serve` sees it; the ingest process is behind it (supervisor.ts). */
 
 import type { RowKind, SampleColumns } from "../storage/records.ts";
-import type { DurableState, MetricValue, RemoteWorker, RoutePreference } from "./feed.ts";
+import type {
+  DurableState,
+  JournalAnswer,
+  JournalMessage,
+  MetricValue,
+  RemoteWorker,
+  RoutePreference,
+} from "./feed.ts";
 
 export interface DurableListener {
   onState?(state: DurableState): void;
@@ -16,6 +23,9 @@ export interface DurableListener {
   onMissed?(runId: string): void;
   /** Runs were made, ended, tagged or deleted. */
   onRuns?(): void;
+  onJournal?(answer: JournalAnswer): void;
+  /** An ingest process is ready that knows nothing yet. */
+  onReady?(): void;
   /** Somebody prefers another way for the run's pictures. */
   onRoute?(runId: string, prefer: RoutePreference): void;
 }
@@ -46,4 +56,11 @@ export interface DurableLane {
   routeOf(runId: string): RoutePreference;
   /** A named command for a run's worker; rejects with a reason for people. */
   command(runId: string, name: string, argsJson: string): Promise<string>;
+}
+
+/** How `serve` tells of runs itself. */
+export interface JournalLane {
+  /** Lost where no ingest process is ready. */
+  journal(message: JournalMessage): void;
+  listen(listener: Pick<DurableListener, "onJournal" | "onReady">): void;
 }

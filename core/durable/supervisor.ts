@@ -1,6 +1,7 @@
 /** Keeps the ingest process running, and speaks for it: the durable lane as the rest of `serve` sees it. */
 
 import { getLogger } from "@logtape/logtape";
+import { Backoff, keepRunning } from "../agents/backoff.ts";
 import { messageOf } from "../errors.ts";
 import { removeIfAny } from "../files.ts";
 import { guarded } from "../guard.ts";
@@ -8,18 +9,16 @@ import type {
   DurableState,
   FromIngest,
   IngestStart,
+  JournalMessage,
   MetricValue,
   RemoteWorker,
   RoutePreference,
   ToIngest,
 } from "./feed.ts";
 import { IngestProcess } from "./ingest_process.ts";
-import type { DurableLane, DurableListener, GrpcEndpoints } from "./lane.ts";
+import type { DurableLane, DurableListener, GrpcEndpoints, JournalLane } from "./lane.ts";
 
-const RESTART_MS_FIRST = 100;
-const RESTART_MS_MAX = 10_000;
-/** One that ran so long was well; the next restart is quick again. */
-const WELL_MS = 10_000;
+const RESTARTS = { firstMs: 100, maxMs: 10_000, wellMs: 10_000 };
 /** Time to commit what was received before it is killed. */
 const STOP_MS_MAX = 5_000;
 /** For a worker to answer a command. */
@@ -39,18 +38,17 @@ interface PendingCommand {
   timer: ReturnType<typeof setTimeout>;
 }
 
-export class IngestSupervisor implements DurableLane {
+export class IngestSupervisor implements DurableLane, JournalLane {
   readonly #options: SupervisorOptions;
   readonly #listeners: DurableListener[] = [];
   readonly #routes = new Map<string, RoutePreference>();
   readonly #commands = new Map<number, PendingCommand>();
   readonly #running: Promise<void>;
-  readonly #stopping = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
   readonly #firstAnswer = Promise.withResolvers<void>();
   #process: IngestProcess | null = null;
   /** It has said that it is ready. */
   #ready = false;
-  #stopped = false;
   #followed: string[] = [];
   #watched: string[] = [];
   #commandsCount = 0;
@@ -64,7 +62,16 @@ export class IngestSupervisor implements DurableLane {
 
   private constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#running = this.#keepRunning();
+    this.#running = keepRunning({
+      backoff: new Backoff({ ...RESTARTS, random: Math.random }),
+      signal: this.#stopping.signal,
+      runOnce: async () => {
+        const end = await this.#runOnce();
+        this.#firstAnswer.resolve();
+        return end;
+      },
+      onEnd: (end, restartMs) => this.#onEnd(end, restartMs),
+    });
   }
 
   static start(options: SupervisorOptions): IngestSupervisor {
@@ -135,6 +142,10 @@ export class IngestSupervisor implements DurableLane {
     return this.#routes.get(runId) ?? "auto";
   }
 
+  journal(message: JournalMessage): void {
+    this.#tell(message);
+  }
+
   command(runId: string, name: string, argsJson: string): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     if (!this.#ready) {
@@ -150,8 +161,7 @@ export class IngestSupervisor implements DurableLane {
 
   /** Lets the process commit what it has, and ends it. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#stopping.resolve();
+    this.#stopping.abort();
     this.#process?.channel.send({ type: "stop" });
     const killTimer = setTimeout(() => this.#process?.kill(), STOP_MS_MAX);
     await this.#running;
@@ -160,22 +170,11 @@ export class IngestSupervisor implements DurableLane {
     if (socketPath !== null) removeSocket(socketPath);
   }
 
-  /** Starts it again, ever more slowly, when it ends. */
-  async #keepRunning(): Promise<void> {
-    let restartMs = RESTART_MS_FIRST;
-    while (!this.#stopped) {
-      const startedAtMs = Date.now();
-      const end = await this.#runOnce();
-      this.#firstAnswer.resolve();
-      if (this.#stopped) return;
-      if (Date.now() - startedAtMs > WELL_MS) restartMs = RESTART_MS_FIRST;
-      const reason = `the ingest process ${end}; it starts again in ${restartMs / 1000} s`;
-      logger.warn(reason);
-      this.#onDown(reason);
-      await this.#pause(restartMs);
-      this.#restarts++;
-      restartMs = Math.min(restartMs * 2, RESTART_MS_MAX);
-    }
+  #onEnd(end: string, restartMs: number): void {
+    const reason = `the ingest process ${end}; it starts again in ${restartMs / 1000} s`;
+    logger.warn(reason);
+    this.#onDown(reason);
+    this.#restarts++;
   }
 
   /** Resolves to how it ended. */
@@ -220,6 +219,8 @@ export class IngestSupervisor implements DurableLane {
         return this.#each((listener) => listener.onRuns?.());
       case "workers":
         return this.#setWorkers(message.workers);
+      case "journal":
+        return this.#each((listener) => listener.onJournal?.(message));
       case "command-reply":
         return this.#settle(message.id, message.ok, message.resultJson);
       case "metrics":
@@ -237,6 +238,7 @@ export class IngestSupervisor implements DurableLane {
     // What was committed while it was down, or just before, nobody was told of.
     for (const runId of this.#followed) this.#each((listener) => listener.onMissed?.(runId));
     this.#each((listener) => listener.onRuns?.());
+    this.#each((listener) => listener.onReady?.());
     this.#firstAnswer.resolve();
   }
 
@@ -274,13 +276,6 @@ export class IngestSupervisor implements DurableLane {
     for (const listener of this.#listeners) {
       guarded("a listener of the durable lane", () => tell(listener));
     }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-    await Promise.race([over, this.#stopping.promise]);
-    clearTimeout(timer);
   }
 }
 

@@ -31,7 +31,7 @@ const ROWS_PER_GATHERER = 1024;
 const BYTES_PER_ROW = 200;
 const BUCKETS_MAX = 10_000;
 
-class ListGatherer<Row> implements RowGatherer {
+export class ListGatherer<Row> implements RowGatherer {
   readonly rows: Row[] = [];
   #textBytes = 0;
 

@@ -19,7 +19,7 @@ export class Kept implements AsyncDisposable {
   pid: number | null = null;
 
   constructor(spec: Partial<KeeperSpec> & { command: readonly string[] }, path = keeperPath) {
-    const rest = { env: {}, cwd: null, memoryMaxBytes: null, stopGraceMs: 30_000 };
+    const rest = { env: Deno.env.toObject(), cwd: null, memoryMaxBytes: null, stopGraceMs: 30_000 };
     this.keeper = Keeper.start(path, { ...rest, ...spec }, {
       onStarted: (pid) => this.pid = pid,
       onLine: (stream, text) => this.lines.push({ stream, text }),

@@ -12,7 +12,7 @@ export const server: Check = {
       const text = "none runs on this data directory";
       return [{ name: "server", level: "note", text, facts: { running: false } }];
     }
-    const facts = { running: true, ...found };
+    const facts = { running: true, pid: found.pid, url: found.url };
     const says = `process ${found.pid} serves ${found.url}`;
     // A self-signed certificate is no stranger's here, but nothing says so to fetch().
     if (found.url.startsWith("https:")) return [{ name: "server", level: "ok", text: says, facts }];

@@ -1,0 +1,64 @@
+/** The supervisor with what it needs of a server. */
+
+import type { JournalLane } from "../durable/lane.ts";
+import type { RunRegistry } from "../registry.ts";
+import type { AgentClock } from "./agent.ts";
+import type { AgentConfig } from "./config.ts";
+import { agentEnvironment } from "./environment.ts";
+import { Journals } from "./journals.ts";
+import { Keeper } from "./keeper.ts";
+import type { Placer } from "./plan.ts";
+import { sourceCommand } from "./sources.ts";
+import { AgentSupervisor } from "./supervisor.ts";
+
+/** What the command line knows of agents. */
+export interface AgentsSetup {
+  /** As of the start. */
+  configs: readonly AgentConfig[];
+  /** Reads the configuration file again. Throws UserError. */
+  reread: () => readonly AgentConfig[];
+  /** telebridge_agent */
+  agentPath: string;
+  /** telebridge_keeper */
+  keeperPath: string;
+  /** Ours. */
+  environment: Readonly<Record<string, string>>;
+}
+
+const CLOCK: AgentClock = {
+  nowMs: Date.now,
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export function assembleAgents(
+  setup: AgentsSetup,
+  { lane, registry, placer, dataDir }: {
+    lane: JournalLane;
+    registry: RunRegistry;
+    placer: Placer;
+    dataDir: string;
+  },
+): { supervisor: AgentSupervisor; journals: Journals } {
+  const { agentPath, keeperPath, environment } = setup;
+  const journals = new Journals(lane, { clock: CLOCK });
+  const supervisor = new AgentSupervisor(setup.configs, {
+    clock: CLOCK,
+    random: Math.random,
+    placer,
+    plan: async (config, placement) => {
+      const { command, why } = await sourceCommand(config, placement, { agentPath });
+      const env = agentEnvironment(config, placement, { environment, dataDir });
+      return { command, env, placement, why: `${why}; ${placement.why}` };
+    },
+    keep: (spec, listener) => Keeper.start(keeperPath, spec, listener),
+    journals,
+    fpsOf: (runId) => {
+      const run = registry.get(runId);
+      return run?.reader == null ? null : run.framesPerSecond;
+    },
+  });
+  return { supervisor, journals };
+}

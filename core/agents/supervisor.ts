@@ -1,0 +1,183 @@
+/** All agents of one server: as the configuration file declares them, and in no other way. */
+
+import type { AgentStatus } from "../../proto/agents.ts";
+import { UserError } from "../errors.ts";
+import { nearNames } from "../near_names.ts";
+import { Agent, type AgentClock, type KeptProcess } from "./agent.ts";
+import type { AgentConfig } from "./config.ts";
+import type { Journals } from "./journals.ts";
+import type { KeeperListener, KeeperSpec } from "./keeper.ts";
+import type { AgentPlan, Placement, Placer } from "./plan.ts";
+import type { Verdict } from "./watchdog.ts";
+
+/** For the last words to be stored when the server stops. */
+const JOURNAL_MS_MAX = 3_000;
+
+export const AGENT_ACTIONS = ["start", "stop", "restart"] as const;
+export type AgentAction = typeof AGENT_ACTIONS[number];
+
+export interface SupervisorParts {
+  clock: AgentClock;
+  /** From 0 to 1 (not included). */
+  random: () => number;
+  placer: Placer;
+  /** Rejects, or throws, with a reason for people. */
+  plan(config: AgentConfig, placement: Placement): Promise<AgentPlan>;
+  keep(spec: KeeperSpec, listener: KeeperListener): KeptProcess;
+  journals: Journals;
+  /** Pictures that the run published in the last second; null: it has none. */
+  fpsOf(runId: string): number | null;
+}
+
+/** What another configuration file changed. */
+export interface Reloaded {
+  added: string[];
+  changed: string[];
+  removed: string[];
+}
+
+export interface AgentsListener {
+  /** Its status is another, or it is not declared any more. */
+  onAgentChange(name: string): void;
+}
+
+export class AgentSupervisor {
+  readonly #parts: SupervisorParts;
+  readonly #listeners: AgentsListener[] = [];
+  /** In the file's order. */
+  #agents = new Map<string, Agent>();
+  /** Not declared any more, or not so; on their way out. */
+  readonly #leaving = new Map<string, Agent>();
+  #stopped = false;
+
+  constructor(configs: readonly AgentConfig[], parts: SupervisorParts) {
+    this.#parts = parts;
+    for (const config of configs) this.#agents.set(config.name, this.#agentOf(config));
+  }
+
+  listen(listener: AgentsListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Starts those that start by themselves. */
+  start(): void {
+    for (const agent of this.#agents.values()) if (agent.config.autostart) agent.start();
+  }
+
+  list(): AgentStatus[] {
+    return [...this.#agents.values()].map((agent) => agent.status(this.#parts.fpsOf(agent.name)));
+  }
+
+  /** Returns its status then; what is asked for goes on. Throws {@link UserError} where there is no such agent. */
+  command(name: string, action: AgentAction): AgentStatus {
+    const agent = this.#agents.get(name);
+    if (agent === undefined) throw this.#noAgent(name);
+    if (this.#stopped) throw new UserError("the server is stopping");
+    if (this.#leaving.has(name)) {
+      throw new UserError(
+        `what was agent "${name}" before the reload has not ended yet; try again`,
+      );
+    }
+    agent[action]();
+    return agent.status(this.#parts.fpsOf(name));
+  }
+
+  /** Those whose pictures are to be looked at. */
+  *watched(): Generator<{ config: AgentConfig; startedAtMs: number }> {
+    for (const { config, runningSinceMs } of this.#agents.values()) {
+      if (runningSinceMs !== null) yield { config, startedAtMs: runningSinceMs };
+    }
+  }
+
+  /** A watchdog's finding about one of {@link watched}, which was started then. */
+  onTrouble(name: string, startedAtMs: number, verdict: Verdict): void {
+    const agent = this.#agents.get(name);
+    if (agent?.runningSinceMs === startedAtMs) agent.onTrouble(verdict);
+  }
+
+  /**
+   * Takes over another file: who is not in it is stopped, who is in it anew or otherwise is started, the others go on
+   * undisturbed.
+   */
+  reload(configs: readonly AgentConfig[]): Reloaded {
+    const known = this.#agents;
+    this.#agents = new Map();
+    const reloaded: Reloaded = { added: [], changed: [], removed: [] };
+    for (const config of configs) {
+      const old = known.get(config.name);
+      known.delete(config.name);
+      if (old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)) {
+        this.#agents.set(config.name, old);
+        continue;
+      }
+      reloaded[old === undefined ? "added" : "changed"].push(config.name);
+      const agent = this.#agentOf(config);
+      this.#agents.set(config.name, agent);
+      const wanted = old === undefined ? config.autostart : old.state !== "stopped";
+      void this.#replace(old ?? null, wanted ? agent : null);
+    }
+    for (const [name, old] of known) {
+      reloaded.removed.push(name);
+      void this.#replace(old, null);
+      this.#changed(name);
+    }
+    return reloaded;
+  }
+
+  /** Resolves when no process is left, and what was said is stored, if that can be done soon. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const agents = [...this.#agents.values(), ...this.#leaving.values()];
+    for (const agent of agents) agent.stop();
+    await Promise.all(agents.map((agent) => agent.resting));
+    const { clock, journals } = this.#parts;
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => cancel = clock.after(JOURNAL_MS_MAX, resolve));
+    await Promise.race([journals.written(), late]);
+    cancel();
+  }
+
+  /** The new one starts when the old one, and one that left before it, is gone. */
+  async #replace(old: Agent | null, agent: Agent | null): Promise<void> {
+    const name = (old ?? agent)!.name;
+    const before = this.#leaving.get(name);
+    if (old !== null) {
+      this.#leaving.set(name, old);
+      old.stop();
+    }
+    await before?.resting;
+    await old?.resting;
+    if (this.#leaving.get(name) === old) this.#leaving.delete(name);
+    const isCurrent = this.#agents.get(name) === agent;
+    if (agent !== null && isCurrent && !this.#stopped) agent.start();
+  }
+
+  #agentOf(config: AgentConfig): Agent {
+    const { clock, random, placer, plan, keep, journals } = this.#parts;
+    return new Agent(config, {
+      clock,
+      random,
+      keep,
+      journal: journals.of(config.name),
+      // deno-lint-ignore require-await -- a throw becomes a rejection
+      plan: async () => plan(config, placer.place(config)),
+      onChange: ({ name }) => this.#changed(name),
+      onEnded: ({ name }) => placer.release(name),
+    });
+  }
+
+  #changed(name: string): void {
+    for (const listener of this.#listeners) listener.onAgentChange(name);
+  }
+
+  #noAgent(name: string): UserError {
+    const names = [...this.#agents.keys()];
+    const near = nearNames(name, names);
+    const hint = near.length > 0
+      ? `did you mean ${near.join(", ")}?`
+      : names.length === 0
+      ? "none is declared in the configuration file"
+      : `there are ${names.join(", ")}`;
+    return new UserError(`there is no agent "${name}"; ${hint}`);
+  }
+}
