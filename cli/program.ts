@@ -5,6 +5,7 @@ import { kind, settleIn } from "../core/assets.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import { StoreUnavailable } from "../core/storage/store.ts";
 import { VERSION } from "../core/version.ts";
+import { AGENT, agentCommand, becomeAgent } from "./agent_command.ts";
 import { agentsCommand } from "./agents_command.ts";
 import { completionsCommand, runNamesCommand } from "./completions_command.ts";
 import { doctorCommand } from "./doctor_command.ts";
@@ -66,6 +67,8 @@ export function programOf(onExitCode: (code: number) => void): Command {
     .addCommand(runCommand(onExitCode))
     .addCommand(runsCommand())
     .addCommand(replayCommand())
+    .commandsGroup("To make video:")
+    .addCommand(agentCommand())
     .commandsGroup("About this box and this shell:")
     .addCommand(doctorCommand(onExitCode))
     .addCommand(completionsCommand())
@@ -80,6 +83,7 @@ export async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = programOf((code) => exitCode = code);
   try {
+    if (args[0] === AGENT) becomeAgent(args.slice(1));
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {

@@ -194,6 +194,13 @@ export class Library implements Disposable {
     return bytes;
   }
 
+  /** This process goes on as another program, by its path; returns only by throwing. */
+  exec(words: readonly string[]): never {
+    const text = new TextEncoder().encode(words.map((word) => `${word}\0`).join(""));
+    check(this.#native, this.#native.tele_exec(text, BigInt(text.byteLength)));
+    throw new Error("tele_exec returned without an error");
+  }
+
   #text(write: (buffer: Uint8Array<ArrayBuffer>, bytes: bigint) => number): string {
     const buffer = new Uint8Array(TEXT_BYTES_MAX);
     check(this.#native, write(buffer, BigInt(TEXT_BYTES_MAX)));

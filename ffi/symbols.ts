@@ -125,6 +125,9 @@ export const symbols = {
     result: "i32",
     nonblocking: true,
   },
+
+  /** `int tele_exec(const char *words, size_t words_bytes)`; it returns only when it fails */
+  tele_exec: { parameters: ["buffer", "usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type NativeSymbols = Deno.DynamicLibrary<typeof symbols>["symbols"];

@@ -1,17 +1,14 @@
 /* tele_agent_main(): the command line, then the parts in the order in which they may fail, and the loop over them. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "error.h"
 #include "loop.h"
 
-/* From here on whatever prints to stdout prints to stderr: a driver's word must not end up in the video. */
+/* From here on whatever prints to stdout prints to stderr: a driver's word must not end up in the video. -1 where there
+ * is none. */
 static int take_stdout(void) {
   const int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (fd < 0) return error_set(errno, "cannot write to stdout: %s", strerror(errno));
   dup2(STDERR_FILENO, STDOUT_FILENO);
   return fd;
 }
@@ -19,7 +16,8 @@ static int take_stdout(void) {
 static int open_output(const loop_parts *parts, int stdout_fd, output **made) {
   switch (parts->options->output) {
     case AGENT_FIFO: return output_fifo_open(parts->options, made);
-    case AGENT_STDOUT: return output_stdout_open(stdout_fd, parts->stop_fd, made);
+    case AGENT_STDOUT:
+    case AGENT_MPEGTS: return output_stdout_open(parts->options, stdout_fd, parts->stop_fd, made);
     default: return output_ring_open(parts->options, made);
   }
 }
@@ -44,24 +42,22 @@ static int open_parts(loop_parts *parts, int stdout_fd) {
 }
 
 static int render(const agent_options *options) {
+  const int stdout_fd = take_stdout(); /* first, before its number is anybody's */
   loop_parts parts = {.options = options, .stop_fd = stop_open()};
   report_counts counts = {0};
-  const int stdout_fd = options->output == AGENT_STDOUT ? take_stdout() : -1;
-  int result = parts.stop_fd < 0 ? parts.stop_fd : 0;
-  if (result == 0 && options->output == AGENT_STDOUT && stdout_fd < 0) result = stdout_fd;
-  if (result == 0) result = open_parts(&parts, stdout_fd);
-  if (result == 0) {
+  int result = parts.stop_fd < 0 ? parts.stop_fd : open_parts(&parts, stdout_fd);
+  const bool begun = result == 0;
+  if (begun) {
     say_begun(&parts);
     result = loop_run(&parts, &counts);
-    if (result < 0) fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
-    report_end(&counts);
-  } else {
-    fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
   }
+  if (result < 0) fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
+  if (begun) report_end(&counts);
   if (parts.output != NULL) parts.output->kind->close(parts.output);
   agent_encoder_close(parts.encoder);
   renderer_close(parts.renderer);
   if (parts.stop_fd >= 0) close(parts.stop_fd);
+  if (stdout_fd >= 0) close(stdout_fd);
   return result < 0 ? 1 : 0;
 }
 

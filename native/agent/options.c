@@ -178,6 +178,9 @@ static int set_number(agent_options *options, int option, const char *name, cons
 
 static int set_output(agent_options *options, agent_output output, const char *fifo_path) {
   if (options->output != AGENT_RING) return misuse("only one of --stdout, --fifo and --mpegts");
+  if (output != AGENT_FIFO && isatty(STDOUT_FILENO)) {
+    return misuse("stdout is a terminal, and video is nothing to read: pipe it into something, or into a file");
+  }
   options->output = output;
   options->fifo_path = fifo_path;
   return -1;
@@ -191,8 +194,7 @@ static int set_option(agent_options *options, int option, const char *name, cons
     case OPTION_FRAMES:
       return parse_count(text, &options->frames_max) ? -1 : mistake(name, text, "a whole number from 0");
     case OPTION_HELP: fputs(HELP, stdout); return 0;
-    case OPTION_MPEGTS:
-      return misuse("--mpegts is made by `telebridge agent --mpegts`, around this program's --stdout");
+    case OPTION_MPEGTS: return set_output(options, AGENT_MPEGTS, NULL);
     case OPTION_RUN: return set_run(options, text);
     case OPTION_SOURCE:
       options->source = text;

@@ -9,7 +9,7 @@
 
 #define AGENT_NAME "telebridge agent" /* in front of whatever it says */
 
-typedef enum agent_output { AGENT_RING, AGENT_STDOUT, AGENT_FIFO } agent_output;
+typedef enum agent_output { AGENT_RING, AGENT_STDOUT, AGENT_MPEGTS, AGENT_FIFO } agent_output;
 
 typedef struct agent_options {
   char run_id[TELE_RUN_ID_CHARS_MAX + 1];

@@ -56,7 +56,7 @@ static inline bool output_reader_is_gone(const output *output) {
 
 int output_ring_open(const agent_options *options, output **made);
 int output_fifo_open(const agent_options *options, output **made);
-/* stdout_fd stays the caller's. */
-int output_stdout_open(int stdout_fd, int stop_fd, output **made);
+/* stdout_fd (-1: there is none) stays the caller's. */
+int output_stdout_open(const agent_options *options, int stdout_fd, int stop_fd, output **made);
 
 #endif

@@ -12,7 +12,9 @@ export async function stageProgram(folder: string): Promise<void> {
   await copyFolder("dist/assets", `${folder}/assets`);
   await copyFolder("proto/telebridge/v1", `${folder}/proto/telebridge/v1`);
   await copy("dist/telebridge.binpb", `${folder}/proto/telebridge.binpb`);
-  for (const name of ["libtelebridge.so", "mountain_car", "telebridge_agent"]) {
+  for (
+    const name of ["libtelebridge.so", "mountain_car", "telebridge_agent", "telebridge_keeper"]
+  ) {
     await copy(`native/build/${name}`, `${folder}/lib/${name}`);
     await run("strip", "--strip-unneeded", `${folder}/lib/${name}`);
   }
