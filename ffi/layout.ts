@@ -120,3 +120,14 @@ export const StreamStatus = {
   encoder_name: 96,
   note: 128,
 } as const;
+
+export const PictureStats = {
+  bytes: 2336,
+  frame: 0,
+  t_mono_ns: 8,
+  width: 16,
+  height: 20,
+  luma_min: 24,
+  luma_max: 28,
+  cells: 32,
+} as const;

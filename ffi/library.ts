@@ -3,6 +3,7 @@
 import { Controller } from "./controller.ts";
 import { check, checkNonblocking } from "./errors.ts";
 import { Hub } from "./hub.ts";
+import { PictureStats as PictureStatsLayout } from "./layout.ts";
 import { Producer } from "./producer.ts";
 import { RingReader } from "./reader.ts";
 import { type VideoSettings, VideoStream } from "./stream.ts";
@@ -47,6 +48,20 @@ export interface ClockFound {
   max_error_us: number;
   /** What reading CLOCK_MONOTONIC costs. */
   read_ns: number;
+}
+
+/** What a picture looks like from afar. */
+export interface PictureStats {
+  frame: number;
+  /** Pixels. */
+  width: number;
+  /** Pixels. */
+  height: number;
+  /** Of all pixels, 0 black to 255 white. */
+  lumaMin: number;
+  lumaMax: number;
+  /** Mean luma of the cells of a grid over the picture, row by row. */
+  cells: Uint8Array<ArrayBuffer>;
 }
 
 /** Close what it opened before the library itself. */
@@ -172,6 +187,32 @@ export class Library implements Disposable {
   }
 
   /**
+   * Looks at a picture numbered over `afterFrame`, off the main thread; nobody else may read through the reader meanwhile.
+   * Where there is none the producer is asked for one and waited for, up to `askMs`; 0 leaves it alone. Resolves to null
+   * without a picture. Throws EPROTO, EFAULT.
+   */
+  async pictureStats(
+    reader: RingReader,
+    afterFrame: number,
+    askMs: number,
+  ): Promise<PictureStats | null> {
+    const buffer = new Uint8Array(PictureStatsLayout.bytes);
+    reader.joinedHub();
+    try {
+      const result = await this.#native.tele_reader_picture_stats(
+        reader.pointer,
+        BigInt(afterFrame),
+        askMs,
+        buffer,
+      );
+      const found = checkNonblocking(`looking at a picture of "${reader.runId}"`, result);
+      return found === 0 ? null : readPictureStats(buffer);
+    } finally {
+      reader.leftHub();
+    }
+  }
+
+  /**
    * Encodes a frame as copied by {@link RingReader.read} to JPEG, off the main thread. Both arrays must stay untouched
    * until it resolves: to the JPEG's bytes, or to a negative number, the size that `jpeg` needs. One call at a time.
    */
@@ -215,4 +256,17 @@ export class Library implements Disposable {
   [Symbol.dispose](): void {
     this.#library.close();
   }
+}
+
+function readPictureStats(buffer: Uint8Array<ArrayBuffer>): PictureStats {
+  const view = new DataView(buffer.buffer);
+  const word = (offset: number) => view.getUint32(offset, true);
+  return {
+    frame: Number(view.getBigUint64(PictureStatsLayout.frame, true)),
+    width: word(PictureStatsLayout.width),
+    height: word(PictureStatsLayout.height),
+    lumaMin: word(PictureStatsLayout.luma_min),
+    lumaMax: word(PictureStatsLayout.luma_max),
+    cells: buffer.subarray(PictureStatsLayout.cells),
+  };
 }

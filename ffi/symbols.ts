@@ -125,6 +125,12 @@ export const symbols = {
     result: "i32",
     nonblocking: true,
   },
+  /** `int tele_reader_picture_stats(tele_reader *, after, ask_ms, tele_picture_stats *)`; it decodes, and may wait */
+  tele_reader_picture_stats: {
+    parameters: ["pointer", "u64", "u32", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
 
   /** `int tele_exec(const char *words, size_t words_bytes)`; it returns only when it fails */
   tele_exec: { parameters: ["buffer", "usize"], result: "i32" },

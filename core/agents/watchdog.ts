@@ -44,8 +44,8 @@ export const FIRST_FRAME_MS = 60_000;
 /** Who looks was stopped too when it did not look for longer: that time is not the agent's. */
 const STEP_MS_MAX = 3_000;
 /**
- * Two encodings of one picture are not equal: the mean of a cell moves by less than this when the encoder's quantizer
- * does (tests/native/picture_stats_test.c), and by more when something in it moves.
+ * Two encodings of one picture are not equal, but nearly, once each has settled (telebridge.h, TELE_STATS_NOISE_MAX). A
+ * stream that is starved of bits never settles, and is never called frozen.
  */
 export const CELL_TOLERANCE = 6;
 /** Limited range's black with an encoder's noise on it. */

@@ -576,6 +576,31 @@ int tele_annexb_cut(tele_annexb *splitter, tele_access_unit *unit);
 /* NULL is fine. */
 void tele_annexb_close(tele_annexb *splitter);
 
+/* ---- What a picture looks like, for watchdogs --------------------------------------------------- */
+
+#define TELE_STATS_COLUMNS 64u
+#define TELE_STATS_ROWS 36u
+/* Of a scene in which nothing moves, cells of two pictures differ by no more than this, at a bitrate that suits it;
+ * tests/native/picture_stats_test.c has what was measured. */
+#define TELE_STATS_NOISE_MAX 6u
+
+typedef struct tele_picture_stats {
+  uint64_t frame; /* its number */
+  uint64_t t_mono_ns;
+  uint32_t width, height;      /* pixels */
+  uint32_t luma_min, luma_max; /* of all pixels, 0 black to 255 white */
+  /* Row by row the mean luma of TELE_STATS_COLUMNS * TELE_STATS_ROWS cells, 0 to 255. */
+  uint8_t cells[TELE_STATS_COLUMNS * TELE_STATS_ROWS];
+} tele_picture_stats;
+
+/* Looks at a picture numbered over `after`. Raw frames and JPEGs: the newest. H.264: the last one before the newest
+ * keyframe, or the newest that is 20 units or more behind one, since an encoder's pictures settle only then; the GOP is
+ * decoded up to it. Where the ring holds too little for that the producer is left alone with ask_ms 0, else asked for a
+ * keyframe and waited for, so long at most, and then what there is must do. 1 with numbers; 0 no new picture, or none
+ * that can be decoded; -ENOMEM, -EPROTO, -EFAULT. It takes from 1 ms for a JPEG to 200 for a GOP of 1080p; one thread
+ * at a time for each reader. */
+int tele_reader_picture_stats(tele_reader *reader, uint64_t after, uint32_t ask_ms, tele_picture_stats *stats);
+
 /* ---- SQLite ------------------------------------------------------------------------------------ */
 
 /* SQLite's entry point of a loadable extension (sqlite3_load_extension): makes the table-valued function

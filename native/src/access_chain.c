@@ -54,17 +54,23 @@ void access_chain_ask(access_chain *chain, tele_reader *reader) {
   tele_reader_request_keyframe(reader);
 }
 
-/* The newest keyframe over `after`; 0 when the ring holds none. Only headers are read. */
+uint64_t access_chain_keyframe_at_most(tele_reader *reader, uint64_t frame, uint64_t after) {
+  tele_slot_header header;
+  const void *payload;
+  for (; frame > after; frame--) {
+    if (tele_reader_begin(reader, frame - 1, TELE_READ_NEXT, &header, &payload) != 1) return 0;
+    if (header.format == TELE_FORMAT_H264 && (header.flags & TELE_FRAME_KEYFRAME) != 0) return frame;
+  }
+  return 0;
+}
+
+/* The newest keyframe over `after`; 0 when the ring holds none. */
 static uint64_t newest_keyframe(tele_reader *reader, uint64_t after, uint64_t *head) {
   tele_slot_header header;
   const void *payload;
   if (tele_reader_begin(reader, after, TELE_READ_NEWEST, &header, &payload) != 1) return 0;
   *head = header.frame;
-  for (uint64_t frame = header.frame;; frame--) {
-    if (header.format == TELE_FORMAT_H264 && (header.flags & TELE_FRAME_KEYFRAME) != 0) return frame;
-    if (frame == after + 1) return 0;
-    if (tele_reader_begin(reader, frame - 2, TELE_READ_NEXT, &header, &payload) != 1) return 0;
-  }
+  return access_chain_keyframe_at_most(reader, header.frame, after);
 }
 
 bool access_chain_rewind(access_chain *chain, tele_reader *reader) {

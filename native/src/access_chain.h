@@ -43,6 +43,10 @@ void access_chain_ask(access_chain *chain, tele_reader *reader);
  * changed, when it holds none. */
 bool access_chain_rewind(access_chain *chain, tele_reader *reader);
 
+/* The newest keyframe that is numbered over `after` and not over `frame`; 0 when the ring holds none. Only headers are
+ * read. */
+uint64_t access_chain_keyframe_at_most(tele_reader *reader, uint64_t frame, uint64_t after);
+
 /* As tele_reader_read(), into the copy. -ENOMEM too. */
 int frame_copy_read(frame_copy *copy, tele_reader *reader, uint64_t after, uint32_t mode);
 

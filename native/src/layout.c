@@ -107,6 +107,11 @@ static const field tele_stream_status_fields[] = {
     FIELD(tele_stream_status, height),         FIELD(tele_stream_status, bitrate_kbps),
     FIELD(tele_stream_status, encoder_name),   FIELD(tele_stream_status, note),
 };
+static const field tele_picture_stats_fields[] = {
+    FIELD(tele_picture_stats, frame),  FIELD(tele_picture_stats, t_mono_ns), FIELD(tele_picture_stats, width),
+    FIELD(tele_picture_stats, height), FIELD(tele_picture_stats, luma_min),  FIELD(tele_picture_stats, luma_max),
+    FIELD(tele_picture_stats, cells),
+};
 static const field tele_access_unit_fields[] = {
     FIELD(tele_access_unit, bytes),  FIELD(tele_access_unit, bytes_count), FIELD(tele_access_unit, width),
     FIELD(tele_access_unit, height), FIELD(tele_access_unit, flags),       FIELD(tele_access_unit, slices_count),
@@ -115,7 +120,7 @@ static const field tele_access_unit_fields[] = {
 static const layout layouts[] = {
     LAYOUT(tele_slot_header),     LAYOUT(tele_hud),           LAYOUT(tele_input),       LAYOUT(tele_producer_options),
     LAYOUT(tele_frame),           LAYOUT(tele_controls),      LAYOUT(tele_status),      LAYOUT(tele_hub_event),
-    LAYOUT(tele_stream_settings), LAYOUT(tele_stream_status), LAYOUT(tele_access_unit),
+    LAYOUT(tele_stream_settings), LAYOUT(tele_stream_status), LAYOUT(tele_access_unit), LAYOUT(tele_picture_stats),
 };
 
 /* Offsets in the header of the segment: name as in telebridge.h, without TELE_OFFSET_. */

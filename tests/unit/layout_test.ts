@@ -21,6 +21,7 @@ const STRUCTS: Record<string, Record<string, number>> = {
   tele_hub_event: layout.HubEvent,
   tele_stream_settings: layout.StreamSettings,
   tele_stream_status: layout.StreamStatus,
+  tele_picture_stats: layout.PictureStats,
 };
 
 Deno.test("layout: sizes and offsets are those that the C compiler sees", () => {
