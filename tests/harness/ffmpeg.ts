@@ -72,6 +72,25 @@ function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
+/** All pictures, and what the decoder complained of: RGB rows without padding. */
+export async function decodePictures(
+  accessUnits: Uint8Array[],
+  { width, height }: { width: number; height: number },
+): Promise<{ pictures: Uint8Array[]; complaints: string }> {
+  const { output, complaints } = await ffmpeg(
+    ["-f", "h264", "-i", "pipe:0", "-fps_mode", "passthrough", "-pix_fmt", "rgb24"].concat(
+      ["-f", "rawvideo", "pipe:1"],
+    ),
+    joined(accessUnits),
+  );
+  const bytes = width * height * 3;
+  const pictures = Array.from(
+    { length: output.byteLength / bytes },
+    (_, index) => output.subarray(index * bytes, (index + 1) * bytes),
+  );
+  return { pictures, complaints };
+}
+
 /** The picture of the first access unit, which is a keyframe: RGB rows without padding. */
 export async function firstPicture(accessUnits: Uint8Array[]): Promise<Uint8Array> {
   const { output } = await ffmpeg(
@@ -140,6 +159,11 @@ function unitStarts(bytes: Uint8Array): number[] {
 /** Whether an access unit can be decoded without those before it. */
 export function isKeyframe(unit: Uint8Array): boolean {
   return nalOffsets(unit).some((offset) => (unit[offset]! & 31) === NAL_IDR);
+}
+
+/** Of all its NAL units: 1 a slice, 5 one of an IDR, 7 and 8 parameter sets (H.264, table 7-1). */
+export function nalTypes(bytes: Uint8Array): number[] {
+  return nalOffsets(bytes).map((offset) => bytes[offset]! & 31);
 }
 
 /** Offsets of the first bytes behind start codes. */
