@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Browser } from "playwright-core";
 import type { LaneKind } from "../../proto/wire.ts";
+import { AgentProcess } from "../harness/agent.ts";
 import { TestBox } from "../harness/box.ts";
 import { launchBrowser, type SavedFrame, type Snapshot, ViewerPage } from "../harness/browser.ts";
 import { decodeJpeg, psnrDb } from "../harness/ffmpeg.ts";
@@ -81,6 +82,22 @@ for (const encoder of ["openh264", "x264"] as const) {
     assert.match(await viewer.hud("encoder"), new RegExp(encoder, "i"));
   });
 }
+
+Deno.test("video: a headless agent's picture is shown, each under its own number", async () => {
+  await using box = await TestBox.create();
+  const serve = await Serve.start(box);
+  const run = box.runId("agent");
+  AgentProcess.start(box, "--run", run, "--width=640", "--height=360");
+  const viewer = await ViewerPage.open(await launchBrowser(box));
+  await viewer.visitRun(serve, run);
+  await untilLane(viewer, "h264");
+  await viewer.untilMoving(5);
+  for (let shot = 0; shot < 2; shot++) {
+    const { width, height, rgb, frame } = await viewer.savePng();
+    assert.deepEqual([width, height], [640, 360]);
+    assert.equal(readBarCode(rgb, width, height), frame);
+  }
+});
 
 Deno.test("video: a page that slept while others watched goes on with a keyframe, nothing wrong is shown", async () => {
   await using box = await TestBox.create();

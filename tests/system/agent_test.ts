@@ -128,7 +128,6 @@ for (const [flag, format] of [["--stdout", "h264"], ["--mpegts", "mpegts"]] as c
 }
 
 Deno.test("agent: whoever read stdout may go: the exit status is 0", async () => {
-  await using box = await TestBox.create();
   const { stdout } = await new Deno.Command("bash", {
     args: [
       "-c",

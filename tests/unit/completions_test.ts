@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import assert from "node:assert/strict";
+import { locateAssets } from "../../core/assets.ts";
 import { bashScript } from "../../cli/completions/bash.ts";
 import { fishScript } from "../../cli/completions/fish.ts";
 import { commandsOf, grammarOf } from "../../cli/completions/grammar.ts";
@@ -54,4 +55,12 @@ Deno.test("completions: values are known by their names in the help, and by the 
     kind: "words",
     words: ["ndjson", "csv", "msgpack"],
   });
+});
+
+Deno.test("completions: the agent's options are those that its own --help has", () => {
+  const { stdout } = new Deno.Command(locateAssets().agentPath, { args: ["--help"] }).outputSync();
+  const told = new TextDecoder().decode(stdout).matchAll(/^  (--[a-z]+)/gm);
+  const agent = [...commandsOf(grammar)].find(({ name }) => name === "agent")!;
+  const offered = agent.options.flatMap(({ names }) => names);
+  assert.deepEqual(offered.toSorted(), [...told].map(([, name]) => name).toSorted());
 });
