@@ -190,7 +190,7 @@ Deno.test("agent: a FIFO's slow reader misses pictures, never a part of one, and
   assert.deepEqual(whole, countingFrom(1, whole.length));
   assert.equal((await agent.end("SIGTERM")).code, 0);
   fifo.close();
-  assert(Number(/(\d+) dropped/.exec(agent.said)![1]) > 50, agent.said);
+  assert(Number(/(\d+) dropped/.exec(agent.said)![1]) > 5, agent.said);
 });
 
 Deno.test("agent: one that was stopped skips what it missed, and is on time again", async () => {
