@@ -10,6 +10,8 @@
 /* An access unit is about a frame's share of the bitrate: at most 2.6 of them were measured (encoder_openh264.c). */
 #define SHARES_MAX 8u
 #define PAYLOAD_BYTES_MIN 65536u
+/* What does not fit may be many in a row; the first of so many is told. */
+#define REFUSALS_PER_LINE 300
 
 typedef struct ring_output {
   output base;
@@ -51,7 +53,9 @@ static int write_unit(output *base, const access_unit *unit, const scene_state *
   const int result = tele_producer_publish(output->producer, &frame);
   if (result == 0 && unit->keyframe) output->keyframes_answered = output->keyframes_asked;
   if (result != -EMSGSIZE) return result;
-  fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
+  if (tele_producer_frames_refused(output->producer) % REFUSALS_PER_LINE == 1) {
+    fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
+  }
   return 0; /* the library has asked for a keyframe */
 }
 
