@@ -19,7 +19,7 @@
 #include "descendants.h"
 #include "error.h"
 #include "events.h"
-#include "output.h"
+#include "lines.h"
 #include "telebridge.h"
 
 #define USAGE_MS 1000
@@ -53,7 +53,7 @@ typedef struct keeper {
   uint64_t usage_due_ms, memory_due_ms, measure_due_ms;
   descendants list;
   allowance allowance;
-  output outputs[2];
+  lines outputs[2];
   events events;
   int signals_fd;
   bool is_control_open;
@@ -224,7 +224,7 @@ static void turn(keeper *keeper) {
   uint64_t now_ms = keeper_now_ms();
   allowance_renew(&keeper->allowance, now_ms, &keeper->events);
   for (size_t i = 0; i < 2; i++) {
-    if (fds[OUTPUTS + i].revents != 0) output_read(&keeper->outputs[i], &keeper->allowance, &keeper->events);
+    if (fds[OUTPUTS + i].revents != 0) lines_read(&keeper->outputs[i], &keeper->allowance, &keeper->events);
   }
   if (fds[CONTROL].revents != 0) read_control(keeper);
   if (fds[SIGNALS].revents != 0) read_signals(keeper);
@@ -278,8 +278,8 @@ static void start(keeper *keeper) {
   }
   uint64_t now_ms = keeper_now_ms();
   allowance_open(&keeper->allowance, now_ms);
-  output_open(&keeper->outputs[0], keeper->command.stdout_fd, "stdout");
-  output_open(&keeper->outputs[1], keeper->command.stderr_fd, "stderr");
+  lines_open(&keeper->outputs[0], keeper->command.stdout_fd, "stdout");
+  lines_open(&keeper->outputs[1], keeper->command.stderr_fd, "stderr");
   keeper->usage_due_ms = now_ms + USAGE_MS;
   keeper->memory_due_ms = now_ms + MEMORY_MS;
   events_started(&keeper->events, keeper->command.pid);
@@ -288,11 +288,11 @@ static void start(keeper *keeper) {
 /* What is still in the pipes: nobody writes any more. */
 static void finish(keeper *keeper) {
   for (size_t i = 0; i < 2; i++) {
-    output *output = &keeper->outputs[i];
-    for (bool goes_on = true; goes_on && output->fd >= 0;) {
-      goes_on = output_read(output, &keeper->allowance, &keeper->events);
+    lines *lines = &keeper->outputs[i];
+    for (bool goes_on = true; goes_on && lines->fd >= 0;) {
+      goes_on = lines_read(lines, &keeper->allowance, &keeper->events);
     }
-    output_close(output, &keeper->allowance, &keeper->events);
+    lines_close(lines, &keeper->allowance, &keeper->events);
   }
   allowance_settle(&keeper->allowance, &keeper->events);
   say_end(keeper);

@@ -6,8 +6,8 @@
  *
  * What is overwritten on a terminal by a carriage return (progress bars) is no line.
  */
-#ifndef KEEPER_OUTPUT_H
-#define KEEPER_OUTPUT_H
+#ifndef KEEPER_LINES_H
+#define KEEPER_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,14 +27,14 @@ typedef struct allowance {
   uint64_t lines_left_out; /* and not yet told */
 } allowance;
 
-typedef struct output {
+typedef struct lines {
   int fd; /* non-blocking, ours; -1 once it has ended */
   const char *name;
   bool has_return; /* the last byte was a carriage return */
   size_t length;
   uint64_t cut_bytes; /* of this line, beyond its bound */
   char line[EVENTS_LINE_BYTES_MAX];
-} output;
+} lines;
 
 void allowance_open(allowance *allowance, uint64_t now_ms);
 
@@ -44,12 +44,12 @@ void allowance_renew(allowance *allowance, uint64_t now_ms, events *events);
 /* Tells what was left out so far. */
 void allowance_settle(allowance *allowance, events *events);
 
-void output_open(output *output, int fd, const char *name);
+void lines_open(lines *lines, int fd, const char *name);
 
 /* Reads once, a pipe's fill at most. Whether there was something. */
-bool output_read(output *output, allowance *allowance, events *events);
+bool lines_read(lines *lines, allowance *allowance, events *events);
 
 /* Says the line that has no end yet, and closes. */
-void output_close(output *output, allowance *allowance, events *events);
+void lines_close(lines *lines, allowance *allowance, events *events);
 
 #endif

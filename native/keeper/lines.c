@@ -1,4 +1,4 @@
-#include "output.h"
+#include "lines.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,84 +36,83 @@ void allowance_settle(allowance *allowance, events *events) {
   if (is_said) allowance->lines_left_out = 0;
 }
 
-void output_open(output *output, int fd, const char *name) {
-  output->fd = fd;
-  output->name = name;
-  output->has_return = false;
-  output->length = 0;
-  output->cut_bytes = 0;
+void lines_open(lines *lines, int fd, const char *name) {
+  lines->fd = fd;
+  lines->name = name;
+  lines->has_return = false;
+  lines->length = 0;
+  lines->cut_bytes = 0;
 }
 
-static void begin_line(output *output) {
-  output->length = 0;
-  output->cut_bytes = 0;
-  output->has_return = false;
+static void begin_line(lines *lines) {
+  lines->length = 0;
+  lines->cut_bytes = 0;
+  lines->has_return = false;
 }
 
-static void end_line(output *output, allowance *allowance, events *events) {
-  if (output->cut_bytes > 0) {
-    size_t whole = utf8_whole_length(output->line, output->length);
-    output->cut_bytes += output->length - whole;
-    output->length = whole;
+static void end_line(lines *lines, allowance *allowance, events *events) {
+  if (lines->cut_bytes > 0) {
+    size_t whole = utf8_whole_length(lines->line, lines->length);
+    lines->cut_bytes += lines->length - whole;
+    lines->length = whole;
   }
-  bool is_said =
-      allowance->lines > 0 && events_line(events, output->name, output->line, output->length, output->cut_bytes);
+  bool is_said = allowance->lines > 0 && events_line(events, lines->name, lines->line, lines->length, lines->cut_bytes);
   if (is_said) {
     allowance->lines--;
   } else {
     allowance->lines_left_out++;
   }
-  begin_line(output);
+  begin_line(lines);
 }
 
-static void add(output *output, const char *bytes, size_t length) {
-  size_t room = sizeof output->line - output->length;
+static void add(lines *lines, const char *bytes, size_t length) {
+  size_t room = sizeof lines->line - lines->length;
   size_t kept = length < room ? length : room;
-  memcpy(output->line + output->length, bytes, kept);
-  output->length += kept;
-  output->cut_bytes += length - kept;
+  memcpy(lines->line + lines->length, bytes, kept);
+  lines->length += kept;
+  lines->cut_bytes += length - kept;
 }
 
 /* Bytes without a newline. */
-static void take(output *output, const char *bytes, size_t length) {
+static void take(lines *lines, const char *bytes, size_t length) {
   if (length == 0) return;
-  if (output->has_return) begin_line(output);
+  if (lines->has_return) begin_line(lines);
   if (bytes[length - 1] == '\r') {
-    output->has_return = true;
+    lines->has_return = true;
     length--;
   }
   const char *overwritten = memrchr(bytes, '\r', length);
   if (overwritten != NULL) {
-    bool has_return = output->has_return;
-    begin_line(output);
-    output->has_return = has_return;
+    bool has_return = lines->has_return;
+    begin_line(lines);
+    lines->has_return = has_return;
     length -= (size_t)(overwritten + 1 - bytes);
     bytes = overwritten + 1;
   }
-  add(output, bytes, length);
+  add(lines, bytes, length);
 }
 
-bool output_read(output *output, allowance *allowance, events *events) {
+bool lines_read(lines *lines, allowance *allowance, events *events) {
   static char bytes[READ_BYTES];
-  ssize_t length = read(output->fd, bytes, sizeof bytes);
+  ssize_t length = read(lines->fd, bytes, sizeof bytes);
   if (length < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   if (length <= 0) {
-    output_close(output, allowance, events);
+    lines_close(lines, allowance, events);
     return false;
   }
   allowance->bytes -= length;
   const char *at = bytes, *end = bytes + length;
   for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
-    take(output, at, (size_t)(newline - at));
-    end_line(output, allowance, events);
+    take(lines, at, (size_t)(newline - at));
+    end_line(lines, allowance, events);
   }
-  take(output, at, (size_t)(end - at));
+  take(lines, at, (size_t)(end - at));
   return true;
 }
 
-void output_close(output *output, allowance *allowance, events *events) {
-  if (output->fd < 0) return;
-  if (output->length > 0) end_line(output, allowance, events);
-  close(output->fd);
-  output->fd = -1;
+void lines_close(lines *lines, allowance *allowance, events *events) {
+  if (lines->fd < 0) return;
+  if (lines->length > 0) end_line(lines, allowance, events);
+  close(lines->fd);
+  lines->fd = -1;
 }
