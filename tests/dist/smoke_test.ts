@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { ROOT } from "../harness/box.ts";
 import { CHROMIUM_PATH, startBrowser, ViewerPage } from "../harness/browser.ts";
-import { childOf } from "../harness/children.ts";
+import { childOf } from "../harness/processes.ts";
 import { LineReader } from "../harness/line_reader.ts";
 import { installedPython } from "../harness/python.ts";
 import { waitFor } from "../harness/wait.ts";

@@ -19,8 +19,9 @@ export class Kept implements AsyncDisposable {
   pid: number | null = null;
 
   constructor(spec: Partial<KeeperSpec> & { command: readonly string[] }, path = keeperPath) {
-    const rest = { env: Deno.env.toObject(), cwd: null, memoryMaxBytes: null, stopGraceMs: 30_000 };
-    this.keeper = Keeper.start(path, { ...rest, ...spec }, {
+    const rest = { cwd: null, memoryMaxBytes: null, stopGraceMs: 30_000 };
+    const env = { ...Deno.env.toObject(), ...spec.env };
+    this.keeper = Keeper.start(path, { ...rest, ...spec, env }, {
       onStarted: (pid) => this.pid = pid,
       onLine: (stream, text) => this.lines.push({ stream, text }),
       onUsage: (usage) => this.usages.push(usage),
@@ -60,23 +61,3 @@ export const FAMILY = `
   echo $$
 `;
 export const FAMILY_SIZE = 4;
-
-/** The letter of proc_pid_stat(5); null: there is no such process. */
-export function stateOf(pid: number): string | null {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    return stat.slice(stat.lastIndexOf(")") + 2)[0]!;
-  } catch {
-    return null;
-  }
-}
-
-export function parentOf(pid: number): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-}
-
-/** Those that run. */
-export function alive(pids: readonly number[]): number[] {
-  return pids.filter((pid) => ![null, "Z", "X"].includes(stateOf(pid)));
-}

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { TestBox } from "../harness/box.ts";
-import { childOf } from "../harness/children.ts";
+import { childOf } from "../harness/processes.ts";
 import { Serve } from "../harness/serve.ts";
 import { grpcClient, StepCall } from "../harness/step_call.ts";
 import { waitFor } from "../harness/wait.ts";

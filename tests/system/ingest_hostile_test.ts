@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 import { connect as connectHttp2, constants } from "node:http2";
 import { gzipSync } from "node:zlib";
 import { TestBox } from "../harness/box.ts";
-import { childOf } from "../harness/children.ts";
+import { childOf } from "../harness/processes.ts";
 import { IngestClient, stepColumns, streamId } from "../harness/grpc.ts";
 import { processUsage } from "../harness/process_usage.ts";
 import { Serve } from "../harness/serve.ts";

@@ -15,7 +15,7 @@ import {
 import { LogLevel } from "../../proto/gen/telebridge/v1/records_pb.ts";
 import { RunService, RunState } from "../../proto/gen/telebridge/v1/runs_pb.ts";
 import { TestBox } from "../harness/box.ts";
-import { childOf } from "../harness/children.ts";
+import { childOf } from "../harness/processes.ts";
 import {
   column,
   columnBuffer,

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { ROOT } from "../harness/box.ts";
-import { alive, FAMILY, FAMILY_SIZE, Kept, parentOf, shell, stateOf } from "../harness/kept.ts";
+import { FAMILY, FAMILY_SIZE, Kept, shell } from "../harness/kept.ts";
 import { LineReader } from "../harness/line_reader.ts";
 import { processUsage } from "../harness/process_usage.ts";
+import { alive, descendantsOf, parentOf, stateOf } from "../harness/processes.ts";
 import { waitFor } from "../harness/wait.ts";
 
 const FAMILY_RUNS = shell(`${FAMILY} wait`);
@@ -178,10 +179,7 @@ Deno.test("keeper: usage has all processes, and the time of those that have ende
 
 Deno.test("keeper: hundreds of restarts leave no zombie and no descriptor", async () => {
   const descriptors = () => [...Deno.readDirSync("/proc/self/fd")].length;
-  const children = () =>
-    [...Deno.readDirSync("/proc")].filter(({ name }) =>
-      /^\d+$/.test(name) && stateOf(Number(name)) !== null && parentOf(Number(name)) === Deno.pid
-    ).length;
+  const children = () => descendantsOf(Deno.pid).length;
   const restart = async () => {
     await using kept = new Kept(shell("true & true"));
     assert.equal((await kept.ended).code, 0);
