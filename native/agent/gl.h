@@ -18,6 +18,7 @@ enum {
   GL_TRIANGLES = 4,
   GL_DEPTH_BUFFER_BIT = 0x100,
   GL_COLOR_BUFFER_BIT = 0x4000,
+  GL_CW = 0x0900,
   GL_CULL_FACE = 0x0B44,
   GL_DEPTH_TEST = 0x0B71,
   GL_STENCIL_TEST = 0x0B90,
@@ -86,6 +87,7 @@ typedef struct gl_sync_object *gl_sync;
   X(uint8_t, IsEnabled, (unsigned capability))                                                                    \
   X(void, Enable, (unsigned capability))                                                                          \
   X(void, Disable, (unsigned capability))                                                                         \
+  X(void, FrontFace, (unsigned direction))                                                                        \
   X(void, Viewport, (int x, int y, int width, int height))                                                        \
   X(void, ColorMask, (uint8_t red, uint8_t green, uint8_t blue, uint8_t alpha))                                   \
   X(void, ClearColor, (float red, float green, float blue, float alpha))                                          \

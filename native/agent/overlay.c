@@ -29,11 +29,11 @@ struct overlay {
 };
 
 static const char fragment_shader[] =
-    "uniform ivec4 box; /* left, top, and the sides of a bit in pixels */\n"
+    "uniform vec4 box; /* left, top, and a pixel's share of a bit's sides: llvmpipe divides slowly */\n"
     "uniform uvec4 columns[60];\n"
     "out vec4 colour;\n"
     "void main() {\n"
-    "  ivec2 at = (ivec2(gl_FragCoord.xy) - box.xy) / box.zw;\n"
+    "  ivec2 at = ivec2((gl_FragCoord.xy - box.xy) * box.zw);\n"
     "  uint bits = columns[at.x >> 2][at.x & 3];\n"
     "  colour = vec4(vec3((bits >> uint(at.y)) & 1u), 1.0);\n"
     "}\n";
@@ -80,7 +80,7 @@ static void draw_bitmap(const overlay *overlay, const uint32_t *columns, int col
                         const int box[4]) {
   const gl *gl = overlay->gl;
   gl->Viewport(box[0], box[1], columns_count * box[2], rows_count * box[3]);
-  gl->Uniform4i(overlay->place_box, box[0], box[1], box[2], box[3]);
+  gl->Uniform4f(overlay->place_box, (float)box[0], (float)box[1], 1 / (float)box[2], 1 / (float)box[3]);
   gl->Uniform4uiv(overlay->place_columns, (columns_count + 3) / 4, columns);
   gl->DrawArrays(GL_TRIANGLES, 0, 3);
 }
