@@ -4,7 +4,6 @@ import { getLogger } from "@logtape/logtape";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type AgentsSetup, assembleAgents } from "../core/agents/assemble.ts";
-import { AS_DECLARED } from "../core/agents/plan.ts";
 import { Channels } from "../core/channels.ts";
 import { SHORT_CERTIFICATE_LIFE_MS } from "../core/certificates.ts";
 import { checkEncoder, describeEncoders, ENCODER_KINDS } from "../core/encoders.ts";
@@ -127,8 +126,9 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
   const parts = assemble(options, durable);
   const history = new History({ dataDir: options.dataDir });
   const { metrics, registry, sessions } = parts;
-  const { supervisor, journals } = assembleAgents(options.agents, {
-    ...{ lane: durable, registry, placer: AS_DECLARED, dataDir: options.dataDir },
+  const { library, program, dataDir } = options;
+  const { supervisor, journals, watch } = assembleAgents(options.agents, {
+    ...{ lane: durable, registry, library, program, dataDir },
   });
   observe(parts, history, startedAtMs);
 
@@ -176,7 +176,7 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
     stop: async () => {
       // Their last words go through the ingest process.
       const durableStopped = supervisor.stop().then(() => durable.stop());
-      await Promise.all([stop(parts, http, webSockets, quic), durableStopped]);
+      await Promise.all([watch.stop(), stop(parts, http, webSockets, quic), durableStopped]);
       history.stop();
       await probed;
     },

@@ -1,5 +1,6 @@
 /** The supervisor with what it needs of a server. */
 
+import type { Library } from "../../ffi/library.ts";
 import type { JournalLane } from "../durable/lane.ts";
 import type { RunRegistry } from "../registry.ts";
 import type { AgentClock } from "./agent.ts";
@@ -7,9 +8,11 @@ import type { AgentConfig } from "./config.ts";
 import { agentEnvironment } from "./environment.ts";
 import { Journals } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
-import type { Placer } from "./plan.ts";
+import { findMachine } from "./machine.ts";
+import { Placements } from "./placements.ts";
 import { sourceCommand } from "./sources.ts";
 import { AgentSupervisor } from "./supervisor.ts";
+import { AgentWatch } from "./watch.ts";
 
 /** What the command line knows of agents. */
 export interface AgentsSetup {
@@ -35,19 +38,21 @@ const CLOCK: AgentClock = {
 
 export function assembleAgents(
   setup: AgentsSetup,
-  { lane, registry, placer, dataDir }: {
+  { lane, registry, library, program, dataDir }: {
     lane: JournalLane;
     registry: RunRegistry;
-    placer: Placer;
+    library: Library;
+    /** This program: the executable and its first arguments. */
+    program: readonly string[];
     dataDir: string;
   },
-): { supervisor: AgentSupervisor; journals: Journals } {
+): { supervisor: AgentSupervisor; journals: Journals; watch: AgentWatch } {
   const { agentPath, keeperPath, environment } = setup;
   const journals = new Journals(lane, { clock: CLOCK });
   const supervisor = new AgentSupervisor(setup.configs, {
     clock: CLOCK,
     random: Math.random,
-    placer,
+    placer: new Placements(() => findMachine(program)),
     plan: async (config, placement) => {
       const { command, why } = await sourceCommand(config, placement, { agentPath });
       const env = agentEnvironment(config, placement, { environment, dataDir });
@@ -60,5 +65,8 @@ export function assembleAgents(
       return run?.reader == null ? null : run.framesPerSecond;
     },
   });
-  return { supervisor, journals };
+  const nowMs = () => performance.now();
+  const watch = new AgentWatch({ agents: supervisor, registry, library, nowMs });
+  registry.listen(watch);
+  return { supervisor, journals, watch };
 }

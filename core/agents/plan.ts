@@ -15,16 +15,18 @@ export interface Placement {
 /** Shares out GPUs and encoder sessions. */
 export interface Placer {
   /** Before each start; the same agent again replaces what it had. */
-  place(config: AgentConfig): Placement;
+  place(config: AgentConfig): Placement | Promise<Placement>;
   /** Its process has ended. */
   release(name: string): void;
 }
 
 /** For a machine of which nothing is known: as the file says. */
-export const AS_DECLARED: Placer = {
-  place: ({ gpu, encoder }) => ({ gpu, encoder, why: gpu === null ? "any GPU" : `GPU ${gpu}` }),
+export const AS_DECLARED = {
+  place: ({ gpu, encoder }: AgentConfig): Placement => (
+    { gpu, encoder, why: gpu === null ? "any GPU" : `GPU ${gpu}` }
+  ),
   release() {},
-};
+} satisfies Placer;
 
 export interface AgentPlan {
   command: readonly string[];

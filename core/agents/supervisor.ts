@@ -159,8 +159,7 @@ export class AgentSupervisor {
       random,
       keep,
       journal: journals.of(config.name),
-      // deno-lint-ignore require-await -- a throw becomes a rejection
-      plan: async () => plan(config, placer.place(config)),
+      plan: async () => plan(config, await placer.place(config)),
       onChange: ({ name }) => this.#changed(name),
       onEnded: ({ name }) => placer.release(name),
     });

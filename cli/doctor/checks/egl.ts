@@ -1,5 +1,6 @@
 /** What renders without a display: simulators and agents draw by it. */
 
+import { isSoftware } from "../../../core/agents/machine.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { EglDevice } from "../../../ffi/library.ts";
 import type { Box, Change, Check } from "../check.ts";
@@ -7,8 +8,6 @@ import { findGpus, nvidiaState, renders } from "../gpus.ts";
 import { probe } from "../probe.ts";
 import { exists, inContainer } from "../text.ts";
 
-/** Renderers that are the processor. */
-const SOFTWARE = /llvmpipe|softpipe|swrast|swiftshader/i;
 const name = "egl";
 
 export const egl: Check = {
@@ -25,7 +24,7 @@ export const egl: Check = {
     }
     const facts = { devices };
     const working = devices.filter((device) => device.error === null);
-    const hardware = working.filter(({ renderer }) => !SOFTWARE.test(renderer!));
+    const hardware = working.filter(({ renderer }) => !isSoftware(renderer!));
     const shown = hardware.length > 0 ? hardware : working;
     const text = [...new Set(shown.map(inWords))].join("; ") || whyNone(devices);
     if (hardware.length > 0) return [{ name, level: "ok", text, facts }];
@@ -40,7 +39,7 @@ function withChange(change: Change | null): { change?: Change } {
 }
 
 function inWords({ egl, api, renderer }: EglDevice): string {
-  const by = SOFTWARE.test(renderer!) ? " (the CPU)" : "";
+  const by = isSoftware(renderer!) ? " (the CPU)" : "";
   return `EGL ${egl}, ${api} by ${renderer}${by}`;
 }
 

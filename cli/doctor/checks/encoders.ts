@@ -1,10 +1,11 @@
 /** What encodes video here, by really opening a session of each, and why not the others. */
 
+import { ProbeCrashed } from "../../../core/driver_probe.ts";
 import { checkEncoder } from "../../../core/encoders.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { EncoderFound } from "../../../ffi/library.ts";
 import type { Box, Change, Check, Finding } from "../check.ts";
-import { probe, ProbeCrashed } from "../probe.ts";
+import { probe } from "../probe.ts";
 import { exists } from "../text.ts";
 
 export const encoders: Check = {

@@ -1,7 +1,7 @@
 /** GPUs, NVIDIA's driver, and the encoding sessions that are open now. */
 
 import type { Box, Change, Check, Finding } from "../check.ts";
-import { type ChildEnded, runChild } from "../child.ts";
+import { type ChildEnded, runChild } from "../../../core/child.ts";
 import { findGpus, type Gpu, nvidiaState, renders } from "../gpus.ts";
 import { inBytes, inContainer, MIB, plural } from "../text.ts";
 

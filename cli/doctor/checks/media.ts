@@ -1,7 +1,7 @@
 /** Programs that make, take or change pictures beside us. None is needed to serve. */
 
 import type { Check, Finding } from "../check.ts";
-import { firstLine, runChild } from "../child.ts";
+import { firstLine, runChild } from "../../../core/child.ts";
 import { exists } from "../text.ts";
 
 const H264_ENCODERS = /\b(libx264|h264_nvenc|h264_vaapi|h264_qsv|libopenh264)\b/g;

@@ -2,7 +2,7 @@
 
 import { VERSION } from "../../../core/version.ts";
 import type { Check } from "../check.ts";
-import { runChild } from "../child.ts";
+import { runChild } from "../../../core/child.ts";
 
 /** The client is really imported; gRPC is only looked for, since it takes its time. */
 const SCRIPT = `

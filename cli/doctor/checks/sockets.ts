@@ -3,7 +3,7 @@
 import { messageOf } from "../../../core/errors.ts";
 import { randomHex } from "../../../core/random.ts";
 import type { Check, Finding } from "../check.ts";
-import { runChild } from "../child.ts";
+import { runChild } from "../../../core/child.ts";
 
 const NAME_BYTES = 4;
 const BYTES = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
