@@ -26,11 +26,11 @@ typedef struct cuda_library {
   tcuCtxPushCurrent_v2 *context_push;
   tcuCtxPopCurrent_v2 *context_pop;
 
-  tcuMemAllocPitch_v2 *memory_alloc_pitch;
+  tcuMemAlloc_v2 *memory_alloc;
   tcuMemFree_v2 *memory_free;
   CUresult (*host_alloc)(void **memory, size_t bytes, unsigned flags);
   CUresult (*host_free)(void *memory);
-  tcuMemcpy2DAsync_v2 *copy_2d;
+  tcuMemcpyDtoHAsync_v2 *copy_to_host;
   CUresult (*pointer_attribute)(void *value, int attribute, CUdeviceptr address);
   CUresult (*array_descriptor)(CUDA_ARRAY3D_DESCRIPTOR *descriptor, CUarray array);
 

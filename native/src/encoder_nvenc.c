@@ -266,14 +266,11 @@ static int encode_entered(nvenc_encoder *nvenc, const encoder_picture *picture, 
   if (result < 0) return result;
   result = submit(nvenc, &params);
   if (result == 0) result = fetch(nvenc, params.outputBitstream, out);
-  /* Whatever came of it; the first failure is the one to tell of. */
-  if (result < 0) {
-    char first[256];
-    snprintf(first, sizeof first, "%s", tele_error_message());
-    if (nvenc_inputs_release(&nvenc->inputs, input) < 0) error_set(-result, "%s", first);
-    return result;
-  }
-  return nvenc_inputs_release(&nvenc->inputs, input);
+  const error_text failure = error_save();
+  int released = nvenc_inputs_release(&nvenc->inputs, input); /* whatever came of it */
+  if (result == 0) return released;
+  error_restore(&failure);
+  return result;
 }
 
 static int nvenc_encode(encoder *encoder, const encoder_picture *picture, bool keyframe, access_unit *out) {

@@ -8,30 +8,9 @@
 #include <stdlib.h>
 
 #include "encoder.h"
+#include "gpu_world.h"
 #include "harness.h"
-#include "nvenc_double/nvenc_double.h"
 #include "stream_world.h"
-
-static nvenc_double_get_counts_fn *get_counts;
-static nvenc_double_get_params_fn *get_params;
-
-static void need_double(void) {
-  void *library = dlopen("libnvidia-encode.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) fail_test(__FILE__, __LINE__, "%s: is the double on LD_LIBRARY_PATH?", dlerror());
-  *(void **)&get_counts = dlsym(library, NVENC_DOUBLE_COUNTS);
-  *(void **)&get_params = dlsym(library, NVENC_DOUBLE_PARAMS);
-  CHECK(get_counts != NULL && get_params != NULL); /* else it is the driver's own */
-}
-
-static void expect_nothing_left(void) {
-  nvenc_double_counts counts;
-  get_counts(&counts);
-  CHECK_EQ(counts.locks, 0);
-  CHECK_EQ(counts.buffers, 0);
-  CHECK_EQ(counts.sessions, 0);
-  CHECK_EQ(counts.contexts, 0);
-  CHECK_EQ(counts.pushed, 0);
-}
 
 static const encoder_config small = {.width = 320, .height = 240, .fps_mhz = 30000, .bitrate_kbps = 1000};
 

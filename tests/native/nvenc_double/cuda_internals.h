@@ -56,7 +56,11 @@ typedef struct operation {
   struct operation *next;
   void (*run)(const struct operation *operation);
   union {
-    CUDA_MEMCPY2D copy;
+    struct {
+      void *to;
+      CUdeviceptr from;
+      size_t bytes;
+    } copy;
     struct {
       const struct kernel *kernel;
       cuda_conversion job;

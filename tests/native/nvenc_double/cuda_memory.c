@@ -9,11 +9,12 @@
 #define PITCH_ALIGNMENT 512
 #define POISON 0xA5
 
+tcuMemAlloc_v2 cuMemAlloc_v2;
 tcuMemAllocPitch_v2 cuMemAllocPitch_v2;
 tcuMemFree_v2 cuMemFree_v2;
 CUresult cuMemHostAlloc(void **made, size_t bytes, unsigned flags);
 CUresult cuMemFreeHost(void *made);
-tcuMemcpy2DAsync_v2 cuMemcpy2DAsync_v2;
+tcuMemcpyDtoHAsync_v2 cuMemcpyDtoHAsync_v2;
 tcuMemcpy2D_v2 cuMemcpy2D_v2;
 CUresult cuPointerGetAttribute(void *value, int attribute, CUdeviceptr address);
 CUresult cuArray3DCreate_v2(CUarray *made, const CUDA_ARRAY3D_DESCRIPTOR *wanted);
@@ -56,6 +57,13 @@ uint8_t *gpu_bytes(const char *call, unsigned long long address, size_t bytes_co
     VIOLATION("%s: %zu bytes at %zu of an allocation of %zu", call, bytes_count, offset, found->bytes_count);
   }
   return found->bytes + offset;
+}
+
+CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
+  demand_context("cuMemAlloc");
+  FAIL_AS_TOLD("cuMemAlloc");
+  *address = (CUdeviceptr)(uintptr_t)new_memory("cuMemAlloc", OBJECT_MEMORY, bytes)->bytes | GPU_BIT;
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width, size_t height, unsigned element_bytes) {
@@ -160,8 +168,7 @@ static uint8_t *end_of_copy(const CUDA_MEMCPY2D *copy, bool is_source, size_t *p
   return gpu_bytes("cuMemcpy2D", is_source ? copy->srcDevice : copy->dstDevice, span(*pitch, copy));
 }
 
-static void run_copy(const operation *operation) {
-  const CUDA_MEMCPY2D *copy = &operation->of.copy;
+static void copy_now(const CUDA_MEMCPY2D *copy) {
   size_t from_pitch, to_pitch;
   const uint8_t *from = end_of_copy(copy, true, &from_pitch);
   uint8_t *to = end_of_copy(copy, false, &to_pitch);
@@ -170,20 +177,26 @@ static void run_copy(const operation *operation) {
   }
 }
 
-CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *copy, CUstream handle) {
-  stream *stream = find_stream("cuMemcpy2DAsync", handle);
-  FAIL_AS_TOLD("cuMemcpy2DAsync");
-  if (copy->dstMemoryType == CU_MEMORYTYPE_HOST) {
-    gpu_bytes("cuMemcpy2DAsync to memory that is not pinned", (uintptr_t)copy->dstHost, span(copy->dstPitch, copy));
-  }
-  put_work(stream, &(operation){.run = run_copy, .of.copy = *copy});
-  return CUDA_SUCCESS;
-}
-
+/* For tests, which fill and look into the GPU's memory with it. */
 CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy) {
   demand_context("cuMemcpy2D");
   run_all();
-  run_copy(&(operation){.of.copy = *copy});
+  copy_now(copy);
+  return CUDA_SUCCESS;
+}
+
+static void run_copy(const operation *operation) {
+  const char *call = "cuMemcpyDtoHAsync";
+  size_t bytes = operation->of.copy.bytes;
+  uint8_t *to = gpu_bytes(call, (uintptr_t)operation->of.copy.to, bytes);
+  memcpy(to, gpu_bytes(call, operation->of.copy.from, bytes), bytes);
+}
+
+CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream handle) {
+  stream *stream = find_stream("cuMemcpyDtoHAsync", handle);
+  FAIL_AS_TOLD("cuMemcpyDtoHAsync");
+  gpu_bytes("cuMemcpyDtoHAsync to memory that is not pinned", (uintptr_t)to, bytes);
+  put_work(stream, &(operation){.run = run_copy, .of.copy = {.to = to, .from = from, .bytes = bytes}});
   return CUDA_SUCCESS;
 }
 
