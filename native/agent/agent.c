@@ -30,13 +30,27 @@ static void say_begun(const loop_parts *parts) {
   if (options->verbose) fprintf(stderr, AGENT_NAME ": %s\n", agent_encoder_note(parts->encoder));
 }
 
+static void say(const char *text) { fprintf(stderr, AGENT_NAME ": %s\n", text); }
+
+static int open_encoder(const loop_parts *parts, agent_encoder **made) {
+  const agent_options *options = parts->options;
+  const agent_encoder_settings settings = {.width = options->width,
+                                           .height = options->height,
+                                           .fps_mhz = options->fps_mhz,
+                                           .bitrate_kbps = options->bitrate_kbps,
+                                           .gop_ms = options->gop_ms,
+                                           .slices = options->output == AGENT_RING ? 0 : 1,
+                                           .kind = options->encoder,
+                                           .say = say};
+  return agent_encoder_open(&settings, made);
+}
+
 /* The output comes last: a run begins to exist when its pictures come. */
 static int open_parts(loop_parts *parts, int stdout_fd) {
   const agent_options *options = parts->options;
   const renderer_options rendering = {.width = options->width, .height = options->height, .gpu = options->gpu};
-  const uint32_t slices = options->output == AGENT_RING ? 0 : 1;
   int result = renderer_open(&rendering, &parts->renderer);
-  if (result == 0) result = agent_encoder_open(options, slices, &parts->encoder);
+  if (result == 0) result = open_encoder(parts, &parts->encoder);
   if (result == 0) result = open_output(parts, stdout_fd, &parts->output);
   return result;
 }

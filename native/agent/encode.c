@@ -5,34 +5,48 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "cuda_pictures.h"
 #include "error.h"
 
 struct agent_encoder {
+  agent_encoder_settings asked;
   encoder *encoder; /* NULL after it failed */
   encoder_config config;
-  tele_encoder_kind kind;
-  uint32_t failed; /* bit per kind that did, with AUTO */
-  uint32_t fps_mhz;
-  uint64_t gop_ns, keyframe_ns; /* the last one's moment */
+  uint32_t failed;        /* bit per kind that did, with AUTO */
+  uint64_t keyframe_ns;   /* the last one's moment */
+  cuda_pictures *fetcher; /* from the GPU's memory, once that was needed */
   char note[160];
 };
 
-static int open_next(agent_encoder *encoder) {
-  return encoder_open(encoder->kind, encoder->failed, &encoder->config, &encoder->encoder, encoder->note,
-                      sizeof encoder->note);
+static void say(const agent_encoder *encoder, const char *text) {
+  if (encoder->asked.say != NULL) encoder->asked.say(text);
 }
 
-int agent_encoder_open(const agent_options *options, uint32_t slices, agent_encoder **made) {
+/* On the GPU where that can be. Else what failed there is in front of the note. */
+static int open_next(agent_encoder *encoder) {
+  char *note = encoder->note;
+  const size_t note_bytes = sizeof encoder->note;
+  int chars = 0;
+  if (encoder->config.cuda_device != 0) {
+    if (encoder_open(TELE_ENCODER_NVENC, 0, &encoder->config, &encoder->encoder, note, note_bytes) == 0) return 0;
+    encoder->config.cuda_device = 0;
+    chars = snprintf(note, note_bytes, "%.80s; ", tele_error_message());
+  }
+  return encoder_open(encoder->asked.kind, encoder->failed, &encoder->config, &encoder->encoder, note + chars,
+                      note_bytes - (size_t)chars);
+}
+
+int agent_encoder_open(const agent_encoder_settings *settings, agent_encoder **made) {
   agent_encoder *encoder = calloc(1, sizeof *encoder);
   if (encoder == NULL) return error_set(ENOMEM, "cannot open an encoder: no memory");
-  *encoder = (agent_encoder){.kind = options->encoder,
-                             .fps_mhz = options->fps_mhz,
-                             .gop_ns = options->gop_ms * NS_PER_MS,
-                             .config = {.width = options->width,
-                                        .height = options->height,
-                                        .fps_mhz = options->fps_mhz,
-                                        .bitrate_kbps = options->bitrate_kbps,
-                                        .slices = slices}};
+  const bool on_gpu = settings->kind == TELE_ENCODER_AUTO || settings->kind == TELE_ENCODER_NVENC;
+  *encoder = (agent_encoder){.asked = *settings,
+                             .config = {.width = settings->width,
+                                        .height = settings->height,
+                                        .fps_mhz = settings->fps_mhz,
+                                        .bitrate_kbps = settings->bitrate_kbps,
+                                        .slices = settings->slices,
+                                        .cuda_device = on_gpu ? settings->cuda_device : 0}};
   const int result = open_next(encoder);
   if (result < 0) {
     free(encoder);
@@ -42,10 +56,12 @@ int agent_encoder_open(const agent_options *options, uint32_t slices, agent_enco
   return 0;
 }
 
+bool agent_encoder_is_on_gpu(const agent_encoder *encoder) { return encoder->config.cuda_device != 0; }
+
 /* Fewer pictures have as many bits together. */
 static int follow_rate(agent_encoder *encoder, uint32_t rate_max_mhz) {
-  const bool capped = rate_max_mhz > 0 && rate_max_mhz < encoder->fps_mhz;
-  const uint32_t fps_mhz = capped ? rate_max_mhz : encoder->fps_mhz;
+  const bool capped = rate_max_mhz > 0 && rate_max_mhz < encoder->asked.fps_mhz;
+  const uint32_t fps_mhz = capped ? rate_max_mhz : encoder->asked.fps_mhz;
   if (fps_mhz == encoder->config.fps_mhz) return 0;
   encoder->config.fps_mhz = fps_mhz;
   return encoder->encoder->backend->reconfigure(encoder->encoder, &encoder->config);
@@ -54,39 +70,72 @@ static int follow_rate(agent_encoder *encoder, uint32_t rate_max_mhz) {
 /* Half a period early is on time: pictures come a little before and after their moment. */
 static bool gop_is_over(const agent_encoder *encoder, uint64_t t_mono_ns) {
   const uint64_t half_period_ns = (uint64_t)(5e11 / encoder->config.fps_mhz);
-  return t_mono_ns + half_period_ns >= encoder->keyframe_ns + encoder->gop_ns;
+  return t_mono_ns + half_period_ns >= encoder->keyframe_ns + encoder->asked.gop_ms * NS_PER_MS;
 }
 
-static int encode_once(agent_encoder *encoder, const encoder_picture *picture, bool keyframe, access_unit *unit) {
-  if (encoder->encoder == NULL) {
-    const int result = open_next(encoder);
-    if (result < 0) return result;
-    fprintf(stderr, AGENT_NAME ": now by %s\n", encoder->note);
+/* Into memory, as I420. */
+static int fetch(agent_encoder *encoder, const encoder_picture *on_gpu, encoder_picture *picture) {
+  const cuda_source source = {
+      .format = TELE_FORMAT_NV12, .address = on_gpu->device_address, .pitch = (uint32_t)on_gpu->strides[0]};
+  int result = 0;
+  if (encoder->fetcher == NULL) {
+    result =
+        cuda_pictures_open((int)encoder->asked.cuda_device - 1, on_gpu->width, on_gpu->height, true, &encoder->fetcher);
   }
-  return encoder->encoder->backend->encode(encoder->encoder, picture, keyframe, unit);
+  if (result == 0) result = cuda_pictures_begin(encoder->fetcher, &source, NULL);
+  return result == 0 ? cuda_pictures_take(encoder->fetcher, picture) : result;
+}
+
+/* An encoder, and the picture where that one takes it. */
+static int prepare(agent_encoder *encoder, const encoder_picture **picture, encoder_picture *fetched) {
+  int result = 0;
+  if (encoder->encoder == NULL) {
+    char text[sizeof encoder->note + 8];
+    result = open_next(encoder);
+    if (result < 0) return result;
+    snprintf(text, sizeof text, "now by %s", encoder->note);
+    say(encoder, text);
+  }
+  if ((*picture)->device_address != 0 && !agent_encoder_is_on_gpu(encoder)) {
+    result = fetch(encoder, *picture, fetched);
+    *picture = fetched;
+  }
+  return result;
+}
+
+static void give_up_encoder(agent_encoder *encoder) {
+  say(encoder, tele_error_message());
+  encoder->failed |= 1u << encoder->encoder->backend->kind;
+  encoder->encoder->backend->close(encoder->encoder);
+  encoder->encoder = NULL;
+  encoder->config.cuda_device = 0;
 }
 
 int agent_encode(agent_encoder *encoder, const encoder_picture *picture, uint64_t t_mono_ns,
                  const output_wishes *wishes, access_unit *unit) {
+  encoder_picture fetched;
   const bool keyframe = wishes->keyframe || gop_is_over(encoder, t_mono_ns);
-  int result = follow_rate(encoder, wishes->rate_max_mhz);
-  while (result == 0 && (result = encode_once(encoder, picture, keyframe, unit)) < 0) {
-    if (encoder->kind != TELE_ENCODER_AUTO || encoder->encoder == NULL) return result;
-    fprintf(stderr, AGENT_NAME ": %s\n", tele_error_message());
-    encoder->failed |= 1u << encoder->encoder->backend->kind;
-    encoder->encoder->backend->close(encoder->encoder);
-    encoder->encoder = NULL;
+  int result = encoder->encoder != NULL ? follow_rate(encoder, wishes->rate_max_mhz) : 0;
+  while (result == 0) {
+    result = prepare(encoder, &picture, &fetched);
+    if (result < 0) return result;
+    result = encoder->encoder->backend->encode(encoder->encoder, picture, keyframe, unit);
+    if (result == 0) break;
+    if (encoder->asked.kind != TELE_ENCODER_AUTO) return result;
+    give_up_encoder(encoder);
     result = 0;
   }
   if (result == 0 && unit->keyframe) encoder->keyframe_ns = t_mono_ns;
   return result;
 }
 
+tele_encoder_kind agent_encoder_kind(const agent_encoder *encoder) { return encoder->encoder->backend->kind; }
 const char *agent_encoder_name(const agent_encoder *encoder) { return encoder->encoder->name; }
 const char *agent_encoder_note(const agent_encoder *encoder) { return encoder->note; }
 
 void agent_encoder_close(agent_encoder *encoder) {
   if (encoder == NULL) return;
   if (encoder->encoder != NULL) encoder->encoder->backend->close(encoder->encoder);
+  cuda_pictures_close(encoder->fetcher);
   free(encoder);
 }

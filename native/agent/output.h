@@ -54,6 +54,10 @@ static inline bool output_reader_is_gone(const output *output) {
   return stop_wait(-1, output->fd, 0, 0) == STOP_WAIT_READY;
 }
 
+/* A ring for access units of about this bitrate: two GOPs, so that the newest keyframe and all after it are there for
+ * whoever comes, or is late. */
+tele_producer_options output_ring_size(uint32_t bitrate_kbps, uint32_t fps_mhz, uint32_t gop_ms);
+
 int output_ring_open(const agent_options *options, output **made);
 int output_fifo_open(const agent_options *options, output **made);
 /* stdout_fd (-1: there is none) stays the caller's. */

@@ -70,10 +70,9 @@ static void close_output(output *base) {
   free(output);
 }
 
-/* Two GOPs, so that the newest keyframe and all after it are there for whoever comes, or is late. */
-static tele_producer_options ring_options(const agent_options *options) {
-  const double share_bytes = options->bitrate_kbps * 125.0 * 1000 / options->fps_mhz;
-  const double gop_frames = (double)options->gop_ms * options->fps_mhz / 1e6;
+tele_producer_options output_ring_size(uint32_t bitrate_kbps, uint32_t fps_mhz, uint32_t gop_ms) {
+  const double share_bytes = bitrate_kbps * 125.0 * 1000 / fps_mhz;
+  const double gop_frames = (double)gop_ms * fps_mhz / 1e6;
   const double payload_bytes = share_bytes * SHARES_MAX, slots = gop_frames * 2 + 4;
   tele_producer_options ring = {.payload_bytes_max = PAYLOAD_BYTES_MIN, .capacity = 256};
   if (payload_bytes > PAYLOAD_BYTES_MIN) ring.payload_bytes_max = (uint64_t)payload_bytes;
@@ -90,7 +89,7 @@ int output_ring_open(const agent_options *options, output **made) {
   output->width = options->width;
   output->height = options->height;
   snprintf(output->base.name, sizeof output->base.name, "run \"%s\"", options->run_id);
-  const tele_producer_options ring = ring_options(options);
+  const tele_producer_options ring = output_ring_size(options->bitrate_kbps, options->fps_mhz, options->gop_ms);
   const int result = tele_producer_open(options->run_id, &ring, &output->producer);
   if (result < 0) {
     free(output);

@@ -509,6 +509,72 @@ int tele_reader_snapshot(tele_reader *reader, uint32_t quality, uint32_t timeout
  * (docs/agent.md). It owns the process: stdout, signals, threads. Returns the exit status. */
 int tele_agent_main(int argc, char **argv);
 
+/*
+ * Pictures that are in an NVIDIA GPU's memory, as H.264 into a ring: for a user's own CUDA program, or PyTorch's or
+ * JAX's tensors. The GPU converts them. Where it has an encoder (NVENC) that reads them there, and only the bitstream
+ * crosses the bus; where it has none (A100, H100, H200) 1.5 bytes a pixel are copied through pinned memory, beside
+ * whatever CPU and GPU do meanwhile, and a thread of the library's encodes. libcuda.so.1 is found at run time.
+ *
+ * Memory, arrays and streams belong to the device's primary context: the one of CUDA's runtime API.
+ */
+typedef struct tele_cuda tele_cuda;
+
+/* Zero the struct, then set what applies. */
+typedef struct tele_cuda_options {
+  uint32_t width, height; /* pixels; required. Odd sides are rounded up by repeating the last column or row */
+  uint32_t device;        /* CUDA's ordinal */
+  uint32_t encoder;       /* tele_encoder_kind for H.264 */
+  uint32_t fps_mhz;       /* expected rate in millihertz, for rate control; 0 = 30000 */
+  uint32_t bitrate_kbps;  /* 0 = by size and rate */
+  uint32_t gop_ms;        /* between keyframes that nobody asked for; 0 = 2000 */
+} tele_cuda_options;
+
+/* Zero the struct, then set what applies. */
+typedef struct tele_cuda_frame {
+  uint64_t address; /* CUdeviceptr of the pixels; 0 = they are in the array */
+  uint64_t chroma;  /* NV12: CUdeviceptr of the UV rows; 0 = behind the last row of luma */
+  uint64_t array;   /* CUarray of four unsigned bytes an element */
+  uint64_t stream;  /* CUstream (cudaStream_t) that the picture is ready on; 0 = the default stream */
+  uint64_t step;
+  uint64_t episode;
+  double reward;
+  uint64_t t_mono_ns; /* 0 = now */
+  uint32_t format;    /* TELE_FORMAT_RGB8, RGBA8, BGRA8, GRAY8 or NV12; of an array RGBA8 or BGRA8 */
+  uint32_t pitch;     /* bytes from row to row; 0 = without padding */
+  uint32_t bottom_up; /* 1 = the first row is the picture's last, as OpenGL draws */
+} tele_cuda_frame;
+
+typedef struct tele_cuda_status {
+  uint64_t frames_published;
+  uint64_t frames_skipped; /* came while two before them waited for the encoder */
+  uint32_t encoder;        /* tele_encoder_kind in use */
+  uint32_t on_gpu;         /* 1: it reads the GPU's memory; 0: pictures are copied */
+  char encoder_name[32];
+  char note[160]; /* why it is this one */
+} tele_cuda_status;
+
+/* Makes the run, its converter and its encoder. As tele_producer_open(), and -ENODEV without CUDA, the device or an
+ * encoder that works. */
+int tele_cuda_open(const char *run_id, const tele_cuda_options *options, tele_cuda **cuda);
+
+/* Takes a picture, without waiting for it: the conversion is queued on the frame's stream, so that whatever that stream
+ * does next may overwrite the source. 1 when it will be published; 0 when two wait for the encoder, and this one is
+ * skipped. -EINVAL for a frame that contradicts itself or is not in that GPU's memory; -EIO (or what the text tells)
+ * once an earlier picture failed for good, and -ECHILD in a fork: close it then. One thread. */
+int tele_cuda_publish(tele_cuda *cuda, const tele_cuda_frame *frame);
+
+/* Waits until all that was taken is published. Negative errno where one failed for good. */
+int tele_cuda_flush(tele_cuda *cuda);
+
+/* The run's producer, for pause, rate cap, input and numbers; only the library publishes and closes it. */
+tele_producer *tele_cuda_producer(tele_cuda *cuda);
+
+/* Any thread. */
+int tele_cuda_status_get(tele_cuda *cuda, tele_cuda_status *status);
+
+/* Publishes what was taken, and ends the run. In a fork: only unmaps. NULL is fine. */
+void tele_cuda_close(tele_cuda *cuda);
+
 /* Replaces this process by the program at the first of these words, each with a zero behind it, the last one too;
  * further ones are its arguments. Signals are as a shell would leave them. Returns only when that fails: -ENOENT,
  * -EACCES and what else execve(2) says; -EINVAL. */

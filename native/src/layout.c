@@ -117,10 +117,23 @@ static const field tele_access_unit_fields[] = {
     FIELD(tele_access_unit, height), FIELD(tele_access_unit, flags),       FIELD(tele_access_unit, slices_count),
 };
 
+static const field tele_cuda_options_fields[] = {
+    FIELD(tele_cuda_options, width),   FIELD(tele_cuda_options, height),  FIELD(tele_cuda_options, device),
+    FIELD(tele_cuda_options, encoder), FIELD(tele_cuda_options, fps_mhz), FIELD(tele_cuda_options, bitrate_kbps),
+    FIELD(tele_cuda_options, gop_ms),
+};
+static const field tele_cuda_frame_fields[] = {
+    FIELD(tele_cuda_frame, address), FIELD(tele_cuda_frame, chroma),    FIELD(tele_cuda_frame, array),
+    FIELD(tele_cuda_frame, stream),  FIELD(tele_cuda_frame, step),      FIELD(tele_cuda_frame, episode),
+    FIELD(tele_cuda_frame, reward),  FIELD(tele_cuda_frame, t_mono_ns), FIELD(tele_cuda_frame, format),
+    FIELD(tele_cuda_frame, pitch),   FIELD(tele_cuda_frame, bottom_up),
+};
+
 static const layout layouts[] = {
     LAYOUT(tele_slot_header),     LAYOUT(tele_hud),           LAYOUT(tele_input),       LAYOUT(tele_producer_options),
     LAYOUT(tele_frame),           LAYOUT(tele_controls),      LAYOUT(tele_status),      LAYOUT(tele_hub_event),
     LAYOUT(tele_stream_settings), LAYOUT(tele_stream_status), LAYOUT(tele_access_unit), LAYOUT(tele_picture_stats),
+    LAYOUT(tele_cuda_options),    LAYOUT(tele_cuda_frame),
 };
 
 /* Offsets in the header of the segment: name as in telebridge.h, without TELE_OFFSET_. */

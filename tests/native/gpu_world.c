@@ -11,6 +11,7 @@ static tcuMemAllocPitch_v2 *alloc_pitch;
 static tcuMemcpy2D_v2 *copy;
 static tcuArray3DCreate *array_create;
 static tcuArrayDestroy *array_destroy;
+static tcuMemsetD8Async *fill;
 static cuda_device gpu;
 
 static void *symbol(void *library, const char *name) {
@@ -31,6 +32,7 @@ void need_double(void) {
   *(void **)&copy = symbol(cuda, "cuMemcpy2D_v2");
   *(void **)&array_create = symbol(cuda, "cuArray3DCreate_v2");
   *(void **)&array_destroy = symbol(cuda, "cuArrayDestroy");
+  *(void **)&fill = symbol(cuda, "cuMemsetD8Async");
 }
 
 void get_params(NV_ENC_INITIALIZE_PARAMS *params, NV_ENC_CONFIG *config) { params_of_newest(params, config); }
@@ -133,5 +135,11 @@ CUstream gpu_stream(void) {
 void gpu_free_stream(CUstream stream) {
   CHECK_EQ(cuda_device_enter(&gpu), 0);
   CHECK_EQ(gpu.library->stream_destroy(stream), 0);
+  cuda_device_leave(&gpu);
+}
+
+void gpu_fill(CUdeviceptr memory, uint8_t value, size_t bytes, CUstream stream) {
+  CHECK_EQ(cuda_device_enter(&gpu), 0);
+  CHECK_EQ(fill(memory, value, bytes, stream), 0);
   cuda_device_leave(&gpu);
 }

@@ -33,5 +33,7 @@ void gpu_free_array(CUarray array);
 
 CUstream gpu_stream(void);
 void gpu_free_stream(CUstream stream);
+/* Queues it; it is done when somebody waits for what that stream does then, or later. */
+void gpu_fill(CUdeviceptr memory, uint8_t value, size_t bytes, CUstream stream);
 
 #endif

@@ -46,7 +46,7 @@ static NVENCSTATUS create_input(void *encoder, NV_ENC_CREATE_INPUT_BUFFER *param
 static NVENCSTATUS destroy_input(void *encoder, NV_ENC_INPUT_PTR buffer) {
   session *session = enter("nvEncDestroyInputBuffer", encoder, INITIALIZED);
   input_buffer *input = find_handle("nvEncDestroyInputBuffer", HANDLE_INPUT, session, buffer);
-  DEMAND(!input->is_locked || session->is_lost, "nvEncDestroyInputBuffer: it is locked");
+  DEMAND(!input->is_locked || session->has_failed, "nvEncDestroyInputBuffer: it is locked");
   session->locks -= input->is_locked;
   input->handle.is_alive = false;
   free(input->bytes);
@@ -90,7 +90,7 @@ static NVENCSTATUS create_output(void *encoder, NV_ENC_CREATE_BITSTREAM_BUFFER *
 static NVENCSTATUS destroy_output(void *encoder, NV_ENC_OUTPUT_PTR buffer) {
   session *session = enter("nvEncDestroyBitstreamBuffer", encoder, INITIALIZED);
   output_buffer *output = find_handle("nvEncDestroyBitstreamBuffer", HANDLE_OUTPUT, session, buffer);
-  DEMAND(!output->is_locked || session->is_lost, "nvEncDestroyBitstreamBuffer: it is locked");
+  DEMAND(!output->is_locked || session->has_failed, "nvEncDestroyBitstreamBuffer: it is locked");
   session->locks -= output->is_locked;
   output->handle.is_alive = false;
   free(output->bytes);

@@ -62,6 +62,11 @@ typedef struct operation {
       size_t bytes;
     } copy;
     struct {
+      CUdeviceptr address;
+      size_t bytes;
+      uint8_t value;
+    } fill;
+    struct {
       const struct kernel *kernel;
       cuda_conversion job;
       unsigned grid[2], block[2];

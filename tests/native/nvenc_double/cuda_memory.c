@@ -16,6 +16,7 @@ CUresult cuMemHostAlloc(void **made, size_t bytes, unsigned flags);
 CUresult cuMemFreeHost(void *made);
 tcuMemcpyDtoHAsync_v2 cuMemcpyDtoHAsync_v2;
 tcuMemcpy2D_v2 cuMemcpy2D_v2;
+tcuMemsetD8Async cuMemsetD8Async;
 CUresult cuPointerGetAttribute(void *value, int attribute, CUdeviceptr address);
 CUresult cuArray3DCreate_v2(CUarray *made, const CUDA_ARRAY3D_DESCRIPTOR *wanted);
 CUresult cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR *descriptor, CUarray handle);
@@ -197,6 +198,19 @@ CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream
   FAIL_AS_TOLD("cuMemcpyDtoHAsync");
   gpu_bytes("cuMemcpyDtoHAsync to memory that is not pinned", (uintptr_t)to, bytes);
   put_work(stream, &(operation){.run = run_copy, .of.copy = {.to = to, .from = from, .bytes = bytes}});
+  return CUDA_SUCCESS;
+}
+
+static void run_fill(const operation *operation) {
+  size_t bytes = operation->of.fill.bytes;
+  memset(gpu_bytes("cuMemsetD8Async", operation->of.fill.address, bytes), operation->of.fill.value, bytes);
+}
+
+/* For tests: work of the caller's own on a stream. */
+CUresult cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t bytes, CUstream handle) {
+  stream *stream = find_stream("cuMemsetD8Async", handle);
+  gpu_bytes("cuMemsetD8Async", address, bytes);
+  put_work(stream, &(operation){.run = run_fill, .of.fill = {.address = address, .bytes = bytes, .value = value}});
   return CUDA_SUCCESS;
 }
 
