@@ -30,8 +30,9 @@ export interface JournalOptions {
 interface Session {
   streamId: string;
   startTimeUnixNs: bigint;
-  /** "" once it is stored. */
   metadataJson: string;
+  /** The metadata is stored. A client in the agent may have stored its own since. */
+  registered: boolean;
   /** This ingest process knows it. */
   opened: boolean;
   /** Of `lines`, the sequence of the first one. */
@@ -79,6 +80,7 @@ export class RunJournal {
       streamId: randomHex(STREAM_BYTES),
       startTimeUnixNs: this.#nowUnixNs(),
       metadataJson: JSON.stringify(metadata),
+      registered: false,
       opened: false,
       firstSequence: 1n,
       lines: [],
@@ -118,7 +120,7 @@ export class RunJournal {
     switch (outcome) {
       case "opened":
         session.opened = true;
-        session.metadataJson = "";
+        session.registered = true;
         this.#forget(session, committed);
         break;
       case "committed":
@@ -132,6 +134,7 @@ export class RunJournal {
         session.streamId = randomHex(STREAM_BYTES);
         session.firstSequence = 1n;
         session.opened = false;
+        session.registered = false;
         return this.#retry();
       case "failed":
         session.opened = false;
@@ -182,9 +185,12 @@ export class RunJournal {
 
   #nextMessage(session: Session): JournalMessage | null {
     const { runId } = this.#options;
-    const { streamId, startTimeUnixNs, metadataJson, opened, firstSequence, lines, end } = session;
+    const { streamId, startTimeUnixNs, opened, firstSequence, lines, end } = session;
     const whose = { runId, streamId };
-    if (!opened) return { ...whose, type: "journal-open", startTimeUnixNs, metadataJson };
+    if (!opened) {
+      const metadataJson = session.registered ? "" : session.metadataJson;
+      return { ...whose, type: "journal-open", startTimeUnixNs, metadataJson };
+    }
     if (lines.length > 0) {
       const next = lines.slice(0, LINES_PER_MESSAGE);
       return { ...whose, type: "journal-lines", firstSequence, lines: next };
