@@ -118,7 +118,7 @@ async function agentsOf(api: ServerApi): Promise<AgentStatus[]> {
 }
 
 async function list({ dataDir, json }: Common): Promise<void> {
-  using api = await ServerApi.find(dataDirOf(dataDir));
+  const api = await ServerApi.find(dataDirOf(dataDir));
   const agents = await agentsOf(api);
   if (json) return console.log(JSON.stringify({ agents }));
   if (agents.length === 0) {
@@ -140,7 +140,7 @@ async function act(
   if (all === (given.length > 0)) {
     throw new UserError(all ? "name agents or say --all, not both" : "name agents, or say --all");
   }
-  using api = await ServerApi.find(dataDirOf(dataDir));
+  const api = await ServerApi.find(dataDirOf(dataDir));
   const names = all ? (await agentsOf(api)).map(({ name }) => name) : [...new Set(given)];
   for (const name of names) {
     await api.ask("POST", `/api/agents/${encodeURIComponent(name)}/${action}`);
@@ -180,7 +180,7 @@ async function logs(
 }
 
 async function reload({ dataDir, json }: Common): Promise<void> {
-  using api = await ServerApi.find(dataDirOf(dataDir));
+  const api = await ServerApi.find(dataDirOf(dataDir));
   const reloaded = await api.ask<Reloaded>("POST", "/api/agents/reload");
   if (json) return console.log(JSON.stringify(reloaded));
   const parts = Object.entries(reloaded).filter(([, names]) => names.length > 0)

@@ -73,8 +73,8 @@ async function run(command: Command): Promise<void> {
       environment: Deno.env.toObject(),
     },
   });
-  const { url, certificatePem } = server;
-  lock.writeInfo({ pid: Deno.pid, url, certificatePem });
+  const { url, localHost, certificatePem } = server;
+  lock.writeInfo({ pid: Deno.pid, url, localHost, certificatePem });
   const { demoPath: path, program } = assets;
   const demo = settings.demo ? DemoWorker.start({ path, program, dataDir }) : null;
   announce(settings, server, { dataDir, controlToken, viewToken });

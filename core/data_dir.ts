@@ -15,8 +15,10 @@ export interface ServeInfo {
   pid: number;
   /** Without the token. */
   url: string;
+  /** The address of this machine on which it listens, whatever the URL's name leads to. */
+  localHost: string;
   /** What HTTPS shows there; null: plain HTTP. */
-  certificatePem?: string | null;
+  certificatePem: string | null;
 }
 
 /** `$XDG_DATA_HOME/telebridge`, or `~/.local/share/telebridge`. */

@@ -1,6 +1,6 @@
 /** `/api/agents`: what agents there are, and a word to each. What they run comes from the configuration file alone. */
 
-import { AGENT_ACTIONS, type AgentAction } from "../core/agents/supervisor.ts";
+import { AGENT_ACTIONS, type AgentAction, NoSuchAgent } from "../core/agents/supervisor.ts";
 import { UserError } from "../core/errors.ts";
 import type { AgentsAnswer } from "../proto/agents.ts";
 import { requireAccess, requireControl } from "./api.ts";
@@ -27,8 +27,8 @@ export function commandAgents({ agents }: App, exchange: Exchange): void {
       return exchange.json(200, agents.supervisor.command(name!, action));
     }
   } catch (error) {
-    if (error instanceof UserError) throw new HttpError(409, error.message);
-    throw error;
+    if (!(error instanceof UserError)) throw error;
+    throw new HttpError(error instanceof NoSuchAgent ? 404 : 409, error.message);
   }
   throw new HttpError(404, `there is nothing at ${exchange.url.pathname}`);
 }

@@ -71,6 +71,8 @@ export interface ServeOptions {
 export interface RunningServer {
   /** Where a browser goes, without the token. */
   url: string;
+  /** Where this machine's own processes go. */
+  localHost: string;
   /** What HTTPS shows; null: plain HTTP. */
   certificatePem: string | null;
   /** TCP. */
@@ -169,6 +171,7 @@ async function serveWith(options: ServeOptions, given: Given): Promise<RunningSe
   const probed = logEncoders(settings.encoder, options.library);
   return {
     url: `${tls === null ? "http" : "https"}://${urlHost(settings)}:${port}/`,
+    localHost: localHost(settings),
     certificatePem: tls?.certificatePem ?? null,
     port,
     webTransportPort: quic?.offer.port ?? null,
@@ -299,6 +302,11 @@ function pause(ms: number): Promise<void> {
 function urlHost(settings: Settings): string {
   const { host, allowHosts } = settings;
   return bracketed(isAnyAddress(host) ? allowHosts[0] ?? Deno.hostname() : host);
+}
+
+function localHost({ host }: Settings): string {
+  if (!isAnyAddress(host)) return host;
+  return host === "::" ? "::1" : "127.0.0.1";
 }
 
 function listen(server: Server, { host, port }: Settings): Promise<number> {

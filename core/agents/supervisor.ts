@@ -29,6 +29,20 @@ export interface SupervisorParts {
   fpsOf(runId: string): number | null;
 }
 
+export class NoSuchAgent extends UserError {
+  override name = "NoSuchAgent";
+
+  constructor(name: string, names: readonly string[]) {
+    const near = nearNames(name, names);
+    const hint = near.length > 0
+      ? `did you mean ${near.join(", ")}?`
+      : names.length === 0
+      ? "none is declared in the configuration file"
+      : `there are ${names.join(", ")}`;
+    super(`there is no agent "${name}"; ${hint}`);
+  }
+}
+
 /** What another configuration file changed. */
 export interface Reloaded {
   added: string[];
@@ -68,10 +82,10 @@ export class AgentSupervisor {
     return [...this.#agents.values()].map((agent) => agent.status(this.#parts.fpsOf(agent.name)));
   }
 
-  /** Returns its status then; what is asked for goes on. Throws {@link UserError} where there is no such agent. */
+  /** Returns its status then; what is asked for goes on. Throws {@link NoSuchAgent}, {@link UserError}. */
   command(name: string, action: AgentAction): AgentStatus {
     const agent = this.#agents.get(name);
-    if (agent === undefined) throw this.#noAgent(name);
+    if (agent === undefined) throw new NoSuchAgent(name, [...this.#agents.keys()]);
     if (this.#stopped) throw new UserError("the server is stopping");
     if (this.#leaving.has(name)) {
       throw new UserError(
@@ -167,16 +181,5 @@ export class AgentSupervisor {
 
   #changed(name: string): void {
     for (const listener of this.#listeners) listener.onAgentChange(name);
-  }
-
-  #noAgent(name: string): UserError {
-    const names = [...this.#agents.keys()];
-    const near = nearNames(name, names);
-    const hint = near.length > 0
-      ? `did you mean ${near.join(", ")}?`
-      : names.length === 0
-      ? "none is declared in the configuration file"
-      : `there are ${names.join(", ")}`;
-    return new UserError(`there is no agent "${name}"; ${hint}`);
   }
 }

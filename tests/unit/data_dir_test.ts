@@ -10,11 +10,15 @@ import {
 import { UserError } from "../../core/errors.ts";
 import { TestBox } from "../harness/box.ts";
 
+const INFO = {
+  ...{ pid: 4711, url: "http://127.0.0.1:1/", localHost: "127.0.0.1", certificatePem: null },
+};
+
 Deno.test("data directory: one owner at a time, and the second is told who", async () => {
   await using box = await TestBox.create();
   {
     using lock = await DataDirLock.take(box.dataDir);
-    lock.writeInfo({ pid: 4711, url: "http://127.0.0.1:1/" });
+    lock.writeInfo(INFO);
     await assert.rejects(DataDirLock.take(box.dataDir), (error) => {
       assert(error instanceof UserError);
       assert.match(error.message, /process 4711 at http:\/\/127\.0\.0\.1:1\//);
@@ -41,15 +45,14 @@ Deno.test("data directory: the default is the user's", () => {
 
 Deno.test("data directory: a server is believed only while it holds the lock", async () => {
   await using box = await TestBox.create();
-  const info = { pid: 4711, url: "http://127.0.0.1:1/" };
   assert.equal(await findServer(box.dataDir), null);
   {
     using lock = await DataDirLock.take(box.dataDir);
-    lock.writeInfo(info);
-    assert.deepEqual(await findServer(box.dataDir), info);
+    lock.writeInfo(INFO);
+    assert.deepEqual(await findServer(box.dataDir), INFO);
   }
   // As a killed one leaves it.
-  writePrivateFile(`${box.dataDir}/serve.json`, JSON.stringify(info));
+  writePrivateFile(`${box.dataDir}/serve.json`, JSON.stringify(INFO));
   assert.equal(await findServer(box.dataDir), null);
 });
 
