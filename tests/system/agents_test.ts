@@ -5,10 +5,10 @@ import { databasePath, openReader } from "../../core/storage/open.ts";
 import type { AgentsAnswer } from "../../proto/agents.ts";
 import { AgentServer, writeConfig } from "../harness/agents.ts";
 import { TestBox } from "../harness/box.ts";
-import { childOf } from "../harness/children.ts";
 import { shell, startTelebridge, telebridge } from "../harness/command.ts";
-import { alive, FAMILY, FAMILY_SIZE } from "../harness/kept.ts";
+import { FAMILY, FAMILY_SIZE } from "../harness/kept.ts";
 import { LineReader } from "../harness/line_reader.ts";
+import { alive, childOf } from "../harness/processes.ts";
 import { waitFor } from "../harness/wait.ts";
 
 /** Prints its family's pids, and then one line more for each line of the file `say`. */
