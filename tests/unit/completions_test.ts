@@ -59,7 +59,7 @@ Deno.test("completions: values are known by their names in the help, and by the 
 
 Deno.test("completions: the agent's options are those that its own --help has", () => {
   const { stdout } = new Deno.Command(locateAssets().agentPath, { args: ["--help"] }).outputSync();
-  const told = new TextDecoder().decode(stdout).matchAll(/^  (--[a-z]+)/gm);
+  const told = new TextDecoder().decode(stdout).matchAll(/^ {2}(--[a-z]+)/gm);
   const agent = [...commandsOf(grammar)].find(({ name }) => name === "agent")!;
   const offered = agent.options.flatMap(({ names }) => names);
   assert.deepEqual(offered.toSorted(), [...told].map(([, name]) => name).toSorted());
