@@ -15,10 +15,13 @@ export class NotStarted extends UserError {
 
 type Output = Deno.ChildProcess["stdout"];
 
-/** Throws {@link NotStarted}. */
+/** Throws {@link NotStarted}. Without `stderr` the command has ours. */
 export function startCommand(
   command: readonly string[],
-  environment: Record<string, string>,
+  { environment = {}, stderr = "inherit" }: {
+    environment?: Record<string, string>;
+    stderr?: "piped" | "inherit";
+  } = {},
 ): Deno.ChildProcess {
   const [program, ...args] = command;
   try {
@@ -27,7 +30,7 @@ export function startCommand(
       env: environment,
       stdin: "inherit",
       stdout: "piped",
-      stderr: "piped",
+      stderr,
     }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {

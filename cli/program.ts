@@ -12,6 +12,7 @@ import { doctorCommand } from "./doctor_command.ts";
 import { probeCommand } from "./doctor/probe.ts";
 import { ingestCommand } from "./ingest_command.ts";
 import { licencesCommand } from "./licences_command.ts";
+import { mpegtsCommand } from "./mpegts_command.ts";
 import { replayCommand } from "./replay_command.ts";
 import { runCommand } from "./run_command.ts";
 import { runsCommand } from "./runs_command.ts";
@@ -67,8 +68,9 @@ export function programOf(onExitCode: (code: number) => void): Command {
     .addCommand(runCommand(onExitCode))
     .addCommand(runsCommand())
     .addCommand(replayCommand())
-    .commandsGroup("To make video:")
+    .commandsGroup("To make video, and to hand it on:")
     .addCommand(agentCommand())
+    .addCommand(mpegtsCommand(onExitCode))
     .commandsGroup("About this box and this shell:")
     .addCommand(doctorCommand(onExitCode))
     .addCommand(completionsCommand())

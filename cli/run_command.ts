@@ -76,7 +76,7 @@ async function run(name: string, command: string[], options: RunOptions): Promis
   using library = openLibrary(options);
   let child: Deno.ChildProcess;
   try {
-    child = startCommand(command, childEnvironment());
+    child = startCommand(command, { environment: childEnvironment(), stderr: "piped" });
   } catch (error) {
     if (!(error instanceof NotStarted)) throw error;
     complain(error.message);

@@ -131,3 +131,13 @@ export const PictureStats = {
   luma_max: 28,
   cells: 32,
 } as const;
+
+export const AccessUnit = {
+  bytes: 32,
+  /** The struct's field `bytes`: where its NAL units are. */
+  nals_bytes: 0,
+  bytes_count: 8,
+  width: 16,
+  height: 20,
+  flags: 24,
+} as const;

@@ -1,5 +1,6 @@
 /** The native library, loaded: `using library = Library.open(path)`. */
 
+import { AccessUnitSplitter } from "./annexb.ts";
 import { Controller } from "./controller.ts";
 import { check, checkNonblocking } from "./errors.ts";
 import { Hub } from "./hub.ts";
@@ -8,6 +9,7 @@ import { Producer } from "./producer.ts";
 import { RingReader } from "./reader.ts";
 import { type VideoSettings, VideoStream } from "./stream.ts";
 import { type NativeSymbols, symbols } from "./symbols.ts";
+import { TsMuxer } from "./ts_mux.ts";
 
 const TEXT_BYTES_MAX = 16 * 1024;
 const ENOBUFS = 105;
@@ -131,6 +133,16 @@ export class Library implements Disposable {
     settings: VideoSettings,
   ): VideoStream {
     return new VideoStream(this.#native, hub, streamId, reader, controller, settings);
+  }
+
+  /** For a stream of H.264 in Annex-B; larger access units are dropped. */
+  openSplitter(unitBytesMax: number): AccessUnitSplitter {
+    return new AccessUnitSplitter(this.#native, unitBytesMax);
+  }
+
+  /** For one stream of H.264. */
+  openTsMuxer(): TsMuxer {
+    return new TsMuxer(this.#native);
   }
 
   /** What this machine can encode with, in the order in which they are tried. Probing takes up to 1 s the first time. */

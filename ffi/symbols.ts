@@ -134,6 +134,27 @@ export const symbols = {
 
   /** `int tele_exec(const char *words, size_t words_bytes)`; it returns only when it fails */
   tele_exec: { parameters: ["buffer", "usize"], result: "i32" },
+
+  /** `int tele_ts_mux_open(tele_ts_mux **)` */
+  tele_ts_mux_open: { parameters: ["buffer"], result: "i32" },
+  /** `int tele_ts_mux_pack(tele_ts_mux *, unit, unit_bytes, flags, time_ns, ts, ts_bytes_max, uint64_t *ts_bytes)` */
+  tele_ts_mux_pack: {
+    parameters: ["pointer", "pointer", "u64", "u32", "u64", "buffer", "u64", "buffer"],
+    result: "i32",
+  },
+  /** `void tele_ts_mux_close(tele_ts_mux *)` */
+  tele_ts_mux_close: { parameters: ["pointer"], result: "void" },
+
+  /** `int tele_annexb_open(uint64_t unit_bytes_max, tele_annexb **)` */
+  tele_annexb_open: { parameters: ["u64", "buffer"], result: "i32" },
+  /** `int64_t tele_annexb_push(tele_annexb *, const void *bytes, uint64_t bytes_count)` */
+  tele_annexb_push: { parameters: ["pointer", "buffer", "u64"], result: "i64" },
+  /** `int tele_annexb_next(tele_annexb *, tele_access_unit *)` */
+  tele_annexb_next: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** `int tele_annexb_cut(tele_annexb *, tele_access_unit *)` */
+  tele_annexb_cut: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** `void tele_annexb_close(tele_annexb *)` */
+  tele_annexb_close: { parameters: ["pointer"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type NativeSymbols = Deno.DynamicLibrary<typeof symbols>["symbols"];

@@ -200,7 +200,7 @@ int tele_ts_mux_pack(tele_ts_mux *mux, const void *unit, uint64_t unit_bytes, ui
     return error_set(ENOBUFS, "cannot pack an access unit of %llu bytes: it needs %llu bytes, the buffer has %llu",
                      (unsigned long long)unit_bytes, (unsigned long long)*ts_bytes, (unsigned long long)ts_bytes_max);
 
-  uint64_t ticks = time_ns / 100000 * 9 + time_ns % 100000 * 9 / 100000;
+  uint64_t ticks = time_ns / 100000 * 9 + (time_ns % 100000 * 9 + 50000) / 100000; /* in two parts: no overflow */
   if (mux->is_started && ticks <= mux->last_ticks) ticks = mux->last_ticks + 1;
   const bool is_keyframe = flags & TELE_FRAME_KEYFRAME;
   uint8_t *out = ts;

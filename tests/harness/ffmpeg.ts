@@ -62,7 +62,39 @@ export async function probeH264(
   return { stream: JSON.parse(new TextDecoder().decode(output)).streams[0], complaints };
 }
 
-function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+/** One packet of a stream, as ffprobe has it from a container. */
+export interface ProbedPacket {
+  /** In ticks of 1/90,000 s. */
+  pts: number;
+  isKeyframe: boolean;
+}
+
+/**
+ * What ffprobe says of MPEG-TS when it may look at no more of it than `probeBytes`: its streams, every frame counted, every
+ * packet, and its complaints.
+ */
+export async function probeTs(
+  ts: Uint8Array<ArrayBuffer>,
+  probeBytes = 1_000_000,
+): Promise<
+  { streams: Record<string, unknown>[]; packets: ProbedPacket[]; complaints: string }
+> {
+  const { output, complaints } = await run("ffprobe", [
+    ...["-f", "mpegts", "-probesize", `${probeBytes}`, "-count_frames", "-show_streams"],
+    ...["-show_packets", "-of", "json", "pipe:0"],
+  ], ts);
+  const { streams, packets } = JSON.parse(new TextDecoder().decode(output));
+  return {
+    streams,
+    packets: packets.map(({ pts, flags }: { pts: number; flags: string }) => ({
+      pts,
+      isKeyframe: flags.startsWith("K"),
+    })),
+    complaints,
+  };
+}
+
+export function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
   let offset = 0;
   for (const part of parts) {

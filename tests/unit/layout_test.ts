@@ -22,6 +22,7 @@ const STRUCTS: Record<string, Record<string, number>> = {
   tele_stream_settings: layout.StreamSettings,
   tele_stream_status: layout.StreamStatus,
   tele_picture_stats: layout.PictureStats,
+  tele_access_unit: layout.AccessUnit,
 };
 
 Deno.test("layout: sizes and offsets are those that the C compiler sees", () => {
