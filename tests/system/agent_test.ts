@@ -9,6 +9,7 @@ import { TestBox } from "../harness/box.ts";
 import { startTelebridge, telebridge } from "../harness/command.ts";
 import { decodeJpeg, decodePictures, nalTypes } from "../harness/ffmpeg.ts";
 import { openLibrary } from "../harness/library.ts";
+import { nvidiaDouble } from "../harness/nvidia.ts";
 import { processUsage } from "../harness/process_usage.ts";
 import { readBarCode } from "../harness/video_card.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
@@ -210,6 +211,22 @@ Deno.test("agent: one that was stopped skips what it missed, and is on time agai
   await agent.end("SIGTERM");
   const [, pictures, skipped] = /after (\d+) pictures, (\d+) skipped/.exec(agent.said)!;
   assert(Number(skipped) >= 25, `${skipped} of ${pictures}`);
+});
+
+Deno.test("agent: where the GPU's encoder fails, the next one goes on; asked for by name, that is the end", async () => {
+  await using box = await TestBox.create();
+  const lost = await nvidiaDouble("NVIDIA L4", "nvEncEncodePicture 20 5");
+  const args = ["--stdout", "--frames=40", "--fps=120", ...SMALL];
+  const taken = await runAgent(box, args, lost);
+  assert.equal(taken.code, 0, taken.stderr);
+  assert.match(
+    taken.stderr,
+    /encoded by NVENC .* on NVIDIA L4\n.*nvEncEncodePicture.*\n.*now by .*x264/,
+  );
+  assert.deepEqual(await barCodes([taken.stdout]), countingFrom(1, 40));
+  const ended = await runAgent(box, [...args, "--encoder=nvenc"], lost);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /\n.*NVIDIA L4: nvEncEncodePicture: NV_ENC_ERR_DEVICE_NOT_EXIST/);
 });
 
 Deno.test("agent: what cannot be is told in one line, with the exit status that scripts know", async () => {

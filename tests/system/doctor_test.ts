@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Finding } from "../../cli/doctor/check.ts";
-import { ROOT, TestBox } from "../harness/box.ts";
+import { TestBox } from "../harness/box.ts";
 import { type Ended, shell } from "../harness/command.ts";
+import { nvidiaDouble } from "../harness/nvidia.ts";
 import { canMount, Serve } from "../harness/serve.ts";
 
 /** Has the command after it see a /dev/shm of 64 MiB, as a container has it. */
@@ -140,13 +141,10 @@ Deno.test("doctor: drivers that crash and programs that hang are told, and hold 
 Deno.test("doctor: with NVIDIA's driver it names GPUs, driver, CUDA, NVENC and its sessions", async () => {
   await using box = await TestBox.create();
   // The double of the driver that the encoder is tested on, and what nvidia-smi prints of such a machine.
-  const double = "build/nvenc_double";
-  const made = await shell(box, `make --silent -C ${ROOT}native ${double}/libnvidia-encode.so.1`);
-  assert.equal(made.code, 0, made.stderr);
+  const double = Object.entries(await nvidiaDouble("NVIDIA L4,NVIDIA L4"));
   const row = "NVIDIA L4, 550.54.15, 23034, 1024, 3";
   const path = await standIn(box, "nvidia-smi", `echo '${row}'; echo '${row}'`);
-  const gpus = "NVENC_DOUBLE_GPUS='NVIDIA L4,NVIDIA L4'";
-  const driver = `${path} LD_LIBRARY_PATH=${ROOT}native/${double} ${gpus}`;
+  const driver = [path, ...double.map(([name, value]) => `${name}='${value}'`)].join(" ");
   const before = canMount() ? `export -f telebridge; ${driver} ${SMALL_SHM}` : driver;
   const { report } = await examine(box, ANY_PORT, before);
   const texts = Object.fromEntries(report.checks.map(({ name, text }) => [name, text]));
