@@ -32,17 +32,26 @@ static void say_begun(const loop_parts *parts) {
 
 static void say(const char *text) { fprintf(stderr, AGENT_NAME ": %s\n", text); }
 
-static int open_encoder(const loop_parts *parts, agent_encoder **made) {
+/* On the GPU that draws where that has an encoder, else from memory. */
+static int open_encoder(loop_parts *parts) {
   const agent_options *options = parts->options;
-  const agent_encoder_settings settings = {.width = options->width,
-                                           .height = options->height,
-                                           .fps_mhz = options->fps_mhz,
-                                           .bitrate_kbps = options->bitrate_kbps,
-                                           .gop_ms = options->gop_ms,
-                                           .slices = options->output == AGENT_RING ? 0 : 1,
-                                           .kind = options->encoder,
-                                           .say = say};
-  return agent_encoder_open(&settings, made);
+  agent_encoder_settings settings = {.width = options->width,
+                                     .height = options->height,
+                                     .fps_mhz = options->fps_mhz,
+                                     .bitrate_kbps = options->bitrate_kbps,
+                                     .gop_ms = options->gop_ms,
+                                     .slices = options->output == AGENT_RING ? 0 : 1,
+                                     .kind = options->encoder,
+                                     .cuda_device = (uint32_t)(renderer_cuda_device(parts->renderer) + 1),
+                                     .say = say};
+  int result = agent_encoder_open(&settings, &parts->encoder);
+  if (result < 0 || !agent_encoder_is_on_gpu(parts->encoder)) return result;
+  if (renderer_keep_on_gpu(parts->renderer, renderer_cuda_device(parts->renderer)) == 0) return 0;
+  say(tele_error_message());
+  agent_encoder_close(parts->encoder);
+  parts->encoder = NULL;
+  settings.cuda_device = 0;
+  return agent_encoder_open(&settings, &parts->encoder);
 }
 
 /* The output comes last: a run begins to exist when its pictures come. */
@@ -50,7 +59,7 @@ static int open_parts(loop_parts *parts, int stdout_fd) {
   const agent_options *options = parts->options;
   const renderer_options rendering = {.width = options->width, .height = options->height, .gpu = options->gpu};
   int result = renderer_open(&rendering, &parts->renderer);
-  if (result == 0) result = open_encoder(parts, &parts->encoder);
+  if (result == 0) result = open_encoder(parts);
   if (result == 0) result = open_output(parts, stdout_fd, &parts->output);
   return result;
 }

@@ -122,7 +122,7 @@ static int begin_copy(cuda_pictures *pictures, slot *slot, CUstream stream) {
   return cuda_check(gpu, "cuMemcpyDtoHAsync", copied);
 }
 
-static int begin_entered(cuda_pictures *pictures, slot *slot, const cuda_source *source, CUstream stream) {
+static int begin_slot(cuda_pictures *pictures, slot *slot, const cuda_source *source, CUstream stream) {
   const cuda_device *gpu = &pictures->gpu;
   int result = cuda_convert(&pictures->converter, source, &pictures->layout, slot->memory, stream, &slot->texture);
   if (result == 0 && pictures->to_memory) result = begin_copy(pictures, slot, stream);
@@ -143,27 +143,35 @@ static void forget_texture(const cuda_pictures *pictures, slot *slot) {
   slot->texture = 0;
 }
 
-int cuda_pictures_begin(cuda_pictures *pictures, const cuda_source *source, CUstream stream) {
+int cuda_pictures_begin_entered(cuda_pictures *pictures, const cuda_source *source, CUstream stream) {
   unsigned begun = atomic_load_explicit(&pictures->begun, memory_order_relaxed);
   /* SYNC pictures.taken: pairs with cuda_pictures_take(); a slot is reused only behind its last reader. */
   unsigned taken = atomic_load_explicit(&pictures->taken, memory_order_acquire);
   if (begun - taken == CUDA_PICTURES_IN_FLIGHT_MAX) {
     return error_set(EBUSY, "cannot begin another picture: %d are not taken yet", CUDA_PICTURES_IN_FLIGHT_MAX);
   }
+  slot *slot = &pictures->slots[begun % SLOTS];
+  int result = begin_slot(pictures, slot, source, stream);
+  if (result < 0) {
+    forget_texture(pictures, slot);
+    return result;
+  }
+  /* SYNC pictures.begun: pairs with cuda_pictures_take(). */
+  atomic_store_explicit(&pictures->begun, begun + 1, memory_order_release);
+  return 0;
+}
+
+int cuda_pictures_begin(cuda_pictures *pictures, const cuda_source *source, CUstream stream) {
   int result = cuda_device_enter(&pictures->gpu);
   if (result < 0) return result;
-  slot *slot = &pictures->slots[begun % SLOTS];
-  result = begin_entered(pictures, slot, source, stream);
-  if (result < 0) forget_texture(pictures, slot);
+  result = cuda_pictures_begin_entered(pictures, source, stream);
   cuda_device_leave(&pictures->gpu);
-  /* SYNC pictures.begun: pairs with cuda_pictures_take(). */
-  if (result == 0) atomic_store_explicit(&pictures->begun, begun + 1, memory_order_release);
   return result;
 }
 
 int cuda_pictures_take(cuda_pictures *pictures, encoder_picture *picture) {
   unsigned taken = atomic_load_explicit(&pictures->taken, memory_order_relaxed);
-  /* SYNC pictures.begun: pairs with cuda_pictures_begin(). */
+  /* SYNC pictures.begun: pairs with cuda_pictures_begin_entered(). */
   if (atomic_load_explicit(&pictures->begun, memory_order_acquire) == taken) {
     return error_set(ENODATA, "there is no picture to take: none was begun");
   }
@@ -175,7 +183,7 @@ int cuda_pictures_take(cuda_pictures *pictures, encoder_picture *picture) {
     cuda_device_leave(&pictures->gpu);
   }
   *picture = cuda_layout_picture(&pictures->layout, slot->memory, slot->pinned);
-  /* SYNC pictures.taken: pairs with cuda_pictures_begin(). */
+  /* SYNC pictures.taken: pairs with cuda_pictures_begin_entered(). */
   atomic_store_explicit(&pictures->taken, taken + 1, memory_order_release);
   return result;
 }

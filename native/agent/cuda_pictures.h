@@ -38,6 +38,9 @@ int cuda_pictures_open(int ordinal, uint32_t width, uint32_t height, bool to_mem
 /* -EBUSY while CUDA_PICTURES_IN_FLIGHT_MAX are begun. NULL is the default stream. */
 int cuda_pictures_begin(cuda_pictures *pictures, const cuda_source *source, CUstream stream);
 
+/* The same for who is in the device's context already. */
+int cuda_pictures_begin_entered(cuda_pictures *pictures, const cuda_source *source, CUstream stream);
+
 /* Waits for the oldest one begun, which is good until the next take. -ENODATA where none is begun. */
 int cuda_pictures_take(cuda_pictures *pictures, encoder_picture *picture);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda_gl.h"
 #include "error.h"
 #include "telebridge.h"
 
@@ -83,10 +84,14 @@ static int open_device(headless *made, egl_handle device) {
   if (result < 0) return result;
   intptr_t cuda_device = -1;
   made->cuda_device = -1;
+  if (made->gl.is_software) return 0;
   if (made->egl.device_attribute != NULL &&
       egl_has_extension(made->egl.device_string(device, EGL_EXTENSIONS), "EGL_NV_device_cuda") &&
       made->egl.device_attribute(device, EGL_CUDA_DEVICE_NV, &cuda_device)) {
     made->cuda_device = (int)cuda_device;
+  } else {
+    made->cuda_device = cuda_gl_device();
+    if (made->cuda_device < 0) made->cuda_device = -1;
   }
   return 0;
 }

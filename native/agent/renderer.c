@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cuda_gl.h"
 #include "error.h"
 #include "headless.h"
 #include "readback.h"
@@ -16,6 +17,7 @@ struct renderer {
   unsigned texture, depth, framebuffer;
   scene *scene;
   readback *readback;
+  cuda_gl *shared; /* in its place, once pictures stay on the GPU */
   scene_state states[RENDERER_IN_FLIGHT_MAX];
   uint32_t begun, taken; /* ever */
   char description[240];
@@ -89,13 +91,15 @@ int renderer_draw(renderer *renderer, const scene_state *state) {
   }
   gl->BindFramebuffer(GL_FRAMEBUFFER, renderer->framebuffer);
   scene_draw(renderer->scene, state);
-  int result = readback_begin(renderer->readback, renderer->texture, false);
+  int result = renderer->shared != NULL ? cuda_gl_begin(renderer->shared, renderer->texture, false)
+                                        : readback_begin(renderer->readback, renderer->texture, false);
   if (result == 0) renderer->states[renderer->begun++ % RENDERER_IN_FLIGHT_MAX] = *state;
   return result;
 }
 
 int renderer_take(renderer *renderer, encoder_picture *picture, scene_state *state) {
-  int result = readback_take(renderer->readback, picture);
+  int result =
+      renderer->shared != NULL ? cuda_gl_take(renderer->shared, picture) : readback_take(renderer->readback, picture);
   if (result < 0) return result;
   if (state != NULL) *state = renderer->states[renderer->taken % RENDERER_IN_FLIGHT_MAX];
   renderer->taken++;
@@ -107,9 +111,27 @@ bool renderer_is_software(const renderer *renderer) { return renderer->headless.
 uint32_t renderer_texture(const renderer *renderer) { return renderer->texture; }
 int renderer_cuda_device(const renderer *renderer) { return renderer->headless.cuda_device; }
 
+/* Tried at once: what does not work here is better known before the first picture. */
+int renderer_keep_on_gpu(renderer *renderer, int cuda_device) {
+  cuda_gl *shared;
+  encoder_picture picture;
+  int result = cuda_gl_open(cuda_device, renderer->width, renderer->height, false, &shared);
+  if (result == 0) result = cuda_gl_begin(shared, renderer->texture, false);
+  if (result == 0) result = cuda_gl_take(shared, &picture);
+  if (result < 0) {
+    const error_text failure = error_save();
+    cuda_gl_close(shared);
+    error_restore(&failure);
+    return result;
+  }
+  renderer->shared = shared;
+  return 0;
+}
+
 void renderer_close(renderer *renderer) {
   if (renderer == NULL) return;
   const gl *gl = &renderer->headless.gl;
+  cuda_gl_close(renderer->shared);
   readback_close(renderer->readback);
   scene_close(renderer->scene);
   gl->DeleteFramebuffers(1, &renderer->framebuffer);

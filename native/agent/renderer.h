@@ -55,6 +55,11 @@ const char *renderer_describe(const renderer *renderer);
 /* Whether the pictures are drawn by the CPU (llvmpipe, softpipe, swrast). */
 bool renderer_is_software(const renderer *renderer);
 
+/* From the next picture on hands out pictures that stay in the GPU's memory (device_address), for an encoder on that
+ * CUDA device, which is the one that draws: renderer_cuda_device(). Before the first picture. Negative errno where that
+ * cannot be; then all is as before. */
+int renderer_keep_on_gpu(renderer *renderer, int cuda_device);
+
 /* For what shares memory with GL: the texture that renderer_draw() draws into (2D, RGBA8, one level; its first row is
  * the picture's top one), and the CUDA device that draws it, -1 where it is none of CUDA's. A picture is whole there
  * once GL has done what was asked of it; the next renderer_draw() overwrites it. */

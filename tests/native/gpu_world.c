@@ -37,6 +37,8 @@ void need_double(void) {
 
 void get_params(NV_ENC_INITIALIZE_PARAMS *params, NV_ENC_CONFIG *config) { params_of_newest(params, config); }
 
+void count_all(nvenc_double_counts *counts) { get_counts(counts); }
+
 void expect_nothing_left(void) {
   nvenc_double_counts counts;
   get_counts(&counts);

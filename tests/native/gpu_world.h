@@ -13,6 +13,8 @@ void need_double(void);
 /* How the newest session was set. */
 void get_params(NV_ENC_INITIALIZE_PARAMS *params, NV_ENC_CONFIG *config);
 
+void count_all(nvenc_double_counts *counts);
+
 /* No object of CUDA's or NVENC's is alive, none is mapped or locked, and no context is retained or current. */
 void expect_nothing_left(void);
 
