@@ -10,6 +10,7 @@ import { agentsCommand } from "./agents_command.ts";
 import { completionsCommand, runNamesCommand } from "./completions_command.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import { probeCommand } from "./doctor/probe.ts";
+import { go2rtcConfigCommand } from "./go2rtc_config_command.ts";
 import { ingestCommand } from "./ingest_command.ts";
 import { licencesCommand } from "./licences_command.ts";
 import { mpegtsCommand } from "./mpegts_command.ts";
@@ -71,6 +72,7 @@ export function programOf(onExitCode: (code: number) => void): Command {
     .commandsGroup("To make video, and to hand it on:")
     .addCommand(agentCommand())
     .addCommand(mpegtsCommand(onExitCode))
+    .addCommand(go2rtcConfigCommand())
     .commandsGroup("About this box and this shell:")
     .addCommand(doctorCommand(onExitCode))
     .addCommand(completionsCommand())

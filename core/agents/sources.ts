@@ -28,7 +28,7 @@ export function sourceCommand(
       return { command: command!, why: "the program publishes by itself" };
     case "agent":
       return {
-        command: [tools.agentPath, ...agentArguments(config, placement)],
+        command: [tools.agentPath, "--run", config.name, ...pictureOptions(config, placement)],
         why: "telebridge agent",
       };
     default:
@@ -36,11 +36,12 @@ export function sourceCommand(
   }
 }
 
-/** The options of `telebridge agent` that the table of an agent gives. */
-function agentArguments(config: AgentConfig, { gpu, encoder }: Placement): string[] {
-  const { name, width, height, fps, bitrateKbps, gopSeconds } = config;
+/** The options of `telebridge agent` that the table of an agent gives, without those about where its pictures go. */
+export function pictureOptions(
+  { width, height, fps, bitrateKbps, gopSeconds }: AgentConfig,
+  { gpu, encoder }: Pick<Placement, "gpu" | "encoder">,
+): string[] {
   const given = {
-    run: name,
     ...{ width, height, fps, gpu },
     bitrate: bitrateKbps,
     gop: gopSeconds,

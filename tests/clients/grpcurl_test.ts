@@ -2,28 +2,16 @@
 
 import assert from "node:assert/strict";
 import { ROOT, TestBox } from "../harness/box.ts";
+import { goTool } from "../harness/go_tool.ts";
 import type { Serve } from "../harness/serve.ts";
 import { startServer } from "./server.ts";
 
-const NOT_TO_BE_HAD_EXIT_CODE = 3;
 const CALL_SECONDS_MAX = 20;
 const DESCRIPTORS = `${ROOT}dist/telebridge.binpb`;
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** Its path; null where it cannot be built. */
-function builtGrpcurl(): string | null {
-  const { code, success, stdout, stderr } = new Deno.Command("tools/grpcurl.sh", { cwd: ROOT })
-    .outputSync();
-  if (code === NOT_TO_BE_HAD_EXIT_CODE) {
-    console.log(`SKIP: a client on grpc-go: ${decode(stderr).trim()}`);
-    return null;
-  }
-  assert(success, decode(stderr));
-  return decode(stdout).trim();
-}
-
-const grpcurl = builtGrpcurl();
+const grpcurl = goTool("grpcurl.sh", "a client on grpc-go");
 
 /** Its output, which is JSON messages one after another, and what it says of a status that is not OK. */
 async function ask(args: string[], requests: object[] = []) {

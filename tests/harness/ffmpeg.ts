@@ -64,25 +64,21 @@ export async function probeH264(
 
 /** One packet of a stream, as ffprobe has it from a container. */
 export interface ProbedPacket {
-  /** In ticks of 1/90,000 s. */
+  /** In the stream's ticks; of MPEG-TS they are 1/90,000 s. */
   pts: number;
   isKeyframe: boolean;
 }
 
-/**
- * What ffprobe says of MPEG-TS when it may look at no more of it than `probeBytes`: its streams, every frame counted, every
- * packet, and its complaints.
- */
-export async function probeTs(
-  ts: Uint8Array<ArrayBuffer>,
-  probeBytes = 1_000_000,
+/** What ffprobe says of a file: its streams, every frame counted, every packet, and its complaints. */
+export async function probeVideo(
+  file: Uint8Array<ArrayBuffer>,
+  inputArgs: string[] = [],
 ): Promise<
   { streams: Record<string, unknown>[]; packets: ProbedPacket[]; complaints: string }
 > {
   const { output, complaints } = await run("ffprobe", [
-    ...["-f", "mpegts", "-probesize", `${probeBytes}`, "-count_frames", "-show_streams"],
-    ...["-show_packets", "-of", "json", "pipe:0"],
-  ], ts);
+    ...[...inputArgs, "-count_frames", "-show_streams", "-show_packets", "-of", "json", "pipe:0"],
+  ], file);
   const { streams, packets } = JSON.parse(new TextDecoder().decode(output));
   return {
     streams,

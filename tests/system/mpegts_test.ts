@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { TestBox } from "../harness/box.ts";
 import { shell, startTelebridge } from "../harness/command.ts";
-import { encodedCard, joined, probeTs } from "../harness/ffmpeg.ts";
+import { encodedCard, joined, probeVideo } from "../harness/ffmpeg.ts";
 import { sleep, waitFor } from "../harness/wait.ts";
 
 const FRAMES = 60;
@@ -29,7 +29,12 @@ Deno.test("mpegts: FFmpeg reads every picture, at its time, and finds the stream
     `telebridge mpegts --fps ${FPS} -- cat ${path}`,
   );
   assert.deepEqual([code, stderr], [0, ""]);
-  const { streams, packets, complaints } = await probeTs(stdoutBytes, 20_000);
+  const { streams, packets, complaints } = await probeVideo(stdoutBytes, [
+    "-f",
+    "mpegts",
+    "-probesize",
+    "20000",
+  ]);
   assert.equal(complaints, "");
   assert.equal(streams.length, 1);
   const { codec_name, width, height, nb_read_frames } = streams[0]!;
@@ -47,7 +52,7 @@ Deno.test("mpegts: without a rate, pictures have the times at which they came", 
       "-tune zerolatency -pix_fmt yuv420p -f h264 pipe:1",
   );
   assert.equal(code, 0);
-  const { streams, packets, complaints } = await probeTs(stdoutBytes);
+  const { streams, packets, complaints } = await probeVideo(stdoutBytes);
   assert.equal(complaints, "");
   assert.equal(streams[0]!.nb_read_frames, "30");
   const times = packets.map(({ pts }) => pts);
