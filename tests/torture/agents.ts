@@ -11,6 +11,8 @@ const FPS = 30;
 const KILL_EVERY_MS = 5_000;
 /** Caches of serve fill in its first seconds; growth counts from then on. */
 const WARM_UP_MS = 5_000;
+/** Of serve, whose heap breathes by as much. */
+const GROWTH_BYTES_MAX = 64 * 2 ** 20;
 
 export interface AgentTortureOptions {
   agents: number;
@@ -95,7 +97,7 @@ class AgentTorture {
     const tortured = await this.#during(() => this.#torture(kills));
     progress(`with ${kills} kills: ${describeLoss(tortured)}`);
     this.#findZombies();
-    const after = await this.#holdings();
+    const after = await this.#settledHoldings(before);
     await this.#killServe();
     return {
       kills,
@@ -151,6 +153,18 @@ class AgentTorture {
     return { descriptors, residentBytes };
   }
 
+  /** After what still ends has ended; complains of what has grown. */
+  async #settledHoldings(before: Holdings): Promise<Holdings> {
+    let after = await this.#holdings();
+    await waitFor("serve to have no more open than before", async () => {
+      after = await this.#holdings();
+      return after.descriptors <= before.descriptors;
+    }, () => ({ before, after }));
+    const grownBytes = after.residentBytes - before.residentBytes;
+    if (grownBytes > GROWTH_BYTES_MAX) this.#complaints.push(`serve grew by ${grownBytes} bytes`);
+    return after;
+  }
+
   #findZombies(): void {
     const zombies = descendantsOf(this.#serve.pid).filter((pid) => stateOf(pid) === "Z");
     if (zombies.length > 0) this.#complaints.push(`zombies: ${zombies.join(", ")}`);
@@ -175,4 +189,27 @@ function lossOf({ due, seen }: { due: number; seen: number }): number {
 function describeLoss(frames: { due: number; seen: number; jumps: number }): string {
   const { due, seen, jumps } = frames;
   return `${seen} of ${due} frames, ${(100 * lossOf(frames)).toFixed(3)} % lost, ${jumps} jumps`;
+}
+
+/** p50 and the most. */
+export function spread(valuesMs: readonly number[]): string {
+  const sorted = valuesMs.toSorted((a, b) => a - b);
+  const at = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? NaN);
+  return `p50 ${at(0.5)} ms, most ${at(1)} ms`;
+}
+
+export function describeAgents(report: AgentTortureReport): string[] {
+  const { before, after } = report;
+  const percent = (share: number) => `${(100 * share).toFixed(3)} %`;
+  const mebibytes = ({ residentBytes }: Holdings) => `${(residentBytes / 2 ** 20).toFixed(0)} MiB`;
+  return [
+    `frames lost: ${percent(report.lossTortured)} of ${report.framesDue} with kills, ${
+      percent(report.lossQuiet)
+    } without`,
+    `from kill -9 to the next life's first frame: ${spread(report.restartsMs)}`,
+    `from SIGSTOP to the next life's first frame: ${(report.hungReplacedMs / 1000).toFixed(1)} s`,
+    `serve before: ${before.descriptors} descriptors, ${
+      mebibytes(before)
+    }; after: ${after.descriptors}, ${mebibytes(after)}`,
+  ];
 }
