@@ -38,6 +38,7 @@ export function unitText({ command, environment }: UnitOptions): string {
     "TimeoutStopSec=20",
     "# Memory limits of agents are cgroups below its own; one that runs out of memory ends alone.",
     "Delegate=memory pids",
+    `Environment="TELEBRIDGE_CGROUP=delegated"`,
     "OOMPolicy=continue",
     "# The URL with its token: `telebridge token` prints it.",
     "StandardOutput=null",

@@ -4,10 +4,10 @@ import type { AgentConfig } from "./config.ts";
 import type { Placement } from "./plan.ts";
 
 /**
- * Of our own variables those that a worker needs too. Others are settings of `serve`, and may hold tokens; systemd's are
+ * Of our own variables those that a worker needs too, and its keeper (TELEBRIDGE_CGROUP, native/keeper/cgroup.h). Others are settings of `serve`, and may hold tokens; systemd's are
  * about our process.
  */
-const KEPT = new Set(["TELEBRIDGE_RUNTIME_DIR", "TELEBRIDGE_LIBRARY"]);
+const KEPT = new Set(["TELEBRIDGE_RUNTIME_DIR", "TELEBRIDGE_LIBRARY", "TELEBRIDGE_CGROUP"]);
 const OURS =
   /^(TELEBRIDGE_|(NOTIFY_SOCKET|LISTEN_FDS|LISTEN_PID|LISTEN_FDNAMES|WATCHDOG_PID|WATCHDOG_USEC|INVOCATION_ID|JOURNAL_STREAM)$)/;
 

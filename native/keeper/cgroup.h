@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define CGROUP_VARIABLE "TELEBRIDGE_CGROUP"
+
 typedef struct cgroup {
   int fd;       /* its folder; -1: none */
   int procs_fd; /* a process that writes "0" there is moved into it */

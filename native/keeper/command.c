@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "error.h"
 
 /* When the machine's memory is full, the kernel had better end an agent than the server (proc_pid_oom_score_adj(5)). */
@@ -57,6 +59,7 @@ __attribute__((noreturn)) static void become(const keeper_options *options, int 
   prefer_for_oom();
   if (options->directory != NULL && chdir(options->directory) != 0) fail(report_fd, FAILED_DIRECTORY);
   reset_signals();
+  unsetenv(CGROUP_VARIABLE); /* it is about the server's */
   execvp(options->words[0], options->words);
   fail(report_fd, FAILED_EXEC);
 }

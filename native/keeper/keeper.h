@@ -5,8 +5,9 @@
  *
  *   telebridge_keeper [--grace-ms N] [--memory-max BYTES] [--cwd FOLDER] -- COMMAND [ARGUMENT...]
  *
- * The command gets the keeper's environment, a session and process group of its own, an empty standard input, default
- * signals, and no descriptor but these three. It is found in $PATH, or relative to FOLDER.
+ * The command gets the keeper's environment (without CGROUP_VARIABLE, cgroup.h), a session and process group of its
+ * own, an empty standard input, default signals, and no descriptor but these three. It is found in $PATH, or relative
+ * to FOLDER.
  *
  * Standard input is the control pipe, a word a line:
  *   stop    SIGTERM (and SIGCONT) to all processes of the command; SIGKILL after the grace (default 5000 ms)
