@@ -22,6 +22,8 @@ const OPTIONS: readonly [flags: string, description: string, choices?: readonly 
   ["--fifo <FILE>", "into this FIFO, while somebody reads"],
   ["--mpegts", "to stdout, as MPEG-TS"],
   ["--source <KIND>", "publish what another program encodes", ["exec", "fifo"]],
+  ["--xvfb <SIZE>", "an Xvfb for the command, as 1280x720"],
+  ["--beside <COUNT>", "so many words are a program beside the command"],
   ["--verbose", "numbers on stderr every ten seconds"],
 ];
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "pump.h"
 
 /* From here on whatever prints to stdout prints to stderr: a driver's word must not end up in the video. -1 where there
  * is none. */
@@ -88,7 +89,5 @@ int tele_agent_main(int argc, char **argv) {
   agent_options options;
   const int status = agent_options_parse(argc, argv, &options);
   if (status >= 0) return status;
-  if (options.source == NULL) return render(&options);
-  fputs(AGENT_NAME ": cannot take a --source in this version\n", stderr);
-  return 1;
+  return options.source == NULL ? render(&options) : pump_run(&options);
 }

@@ -242,6 +242,14 @@ static size_t drop_strays(tele_annexb *splitter, size_t start) {
   return start - from;
 }
 
+void annexb_lose(tele_annexb *splitter) {
+  drop_given(splitter);
+  splitter->bytes_count = 0;
+  splitter->was_cut = false;
+  lose(splitter);
+  begin_unit(splitter);
+}
+
 /* No start code is left to be seen: what is held must not grow for ever. */
 static int wait_for_more(tele_annexb *splitter) {
   const size_t tail = splitter->bytes_count < 2 ? splitter->bytes_count : 2;
@@ -249,9 +257,7 @@ static int wait_for_more(tele_annexb *splitter) {
     if (without_zeros(splitter, splitter->bytes_count) > 0) lose(splitter);
     remove_bytes(splitter, 0, splitter->bytes_count - tail);
   } else if (splitter->bytes_count > splitter->unit_bytes_max) {
-    lose(splitter);
-    splitter->bytes_count = 0;
-    begin_unit(splitter);
+    annexb_lose(splitter);
     return error_set(EMSGSIZE, "an access unit is larger than %llu bytes",
                      (unsigned long long)splitter->unit_bytes_max);
   }

@@ -20,4 +20,7 @@ uint64_t annexb_wrong_cuts(const tele_annexb *splitter);
 /* Bytes held back, of a unit whose end is not known. */
 uint64_t annexb_held_bytes(const tele_annexb *splitter);
 
+/* What comes next does not follow what came: the unit begun is dropped. */
+void annexb_lose(tele_annexb *splitter);
+
 #endif

@@ -41,6 +41,10 @@ static const char HELP[] =
     "  --mpegts              to stdout, as MPEG-TS\n"
     "\n"
     "  --source KIND         exec: stdout of COMMAND; fifo: of whoever writes into PATH. H.264 in Annex-B or MPEG-TS\n"
+    "  --xvfb SIZE           with --source exec: starts an Xvfb, of 1280x720 for example, which is COMMAND's $DISPLAY\n"
+    "  --beside COUNT        with --source exec: so many words behind -- are a program that runs beside COMMAND, "
+    "which\n"
+    "                        stands behind another --\n"
     "  --verbose             numbers on stderr every ten seconds\n"
     "  --help                this text\n"
     "\n"
@@ -86,6 +90,12 @@ static bool parse_number(const char *text, const number *number) {
   return *number->into % number->step == 0;
 }
 
+static bool parse_size(const char *text, uint32_t *width, uint32_t *height) {
+  char behind;
+  return sscanf(text, "%5ux%5u%c", width, height, &behind) == 2 && *width >= 16 && *width <= 8192 && *height >= 16 &&
+         *height <= 8192;
+}
+
 static bool parse_count(const char *text, uint64_t *count) {
   char *end;
   errno = 0;
@@ -119,6 +129,21 @@ static int default_run(agent_options *options) {
   return -1;
 }
 
+/* The words of a program that runs beside the source, and behind them a dash each side of the source's own. */
+static int set_beside(agent_options *options, int words_count, char **words) {
+  if (options->beside_words == 0) {
+    options->source_command = words;
+    return -1;
+  }
+  const uint32_t count = options->beside_words;
+  if ((uint32_t)words_count < count + 2 || strcmp(words[count], "--") != 0)
+    return misuse("--beside COUNT: so many words of a program, --, and the source's command");
+  words[count] = NULL;
+  options->beside_command = words;
+  options->source_command = words + count + 1;
+  return -1;
+}
+
 /* What stands behind the options belongs to the source. */
 static int set_source(agent_options *options, int words_count, char **words) {
   if (options->source == NULL) {
@@ -129,35 +154,27 @@ static int set_source(agent_options *options, int words_count, char **words) {
   if (options->output != AGENT_RING) return misuse("--source publishes into shared memory, and nowhere else");
   if (strcmp(options->source, "exec") == 0) {
     if (words_count == 0) return misuse("--source exec needs a command: --source exec -- COMMAND...");
-    options->source_command = words;
-  } else {
-    if (words_count != 1) return misuse("--source fifo needs one path: --source fifo PATH");
-    options->source_path = words[0];
+    return set_beside(options, words_count, words);
   }
+  if (words_count != 1) return misuse("--source fifo needs one path: --source fifo PATH");
+  options->source_path = words[0];
   return -1;
 }
 
 enum { OPTION_ENCODER = 256, OPTION_FIFO, OPTION_FRAMES, OPTION_HELP, OPTION_MPEGTS, OPTION_RUN, OPTION_SOURCE };
 enum { OPTION_STDOUT = 512, OPTION_VERBOSE, OPTION_WIDTH, OPTION_HEIGHT, OPTION_FPS, OPTION_BITRATE, OPTION_GOP };
-enum { OPTION_GPU = 768 };
+enum { OPTION_GPU = 768, OPTION_BESIDE, OPTION_XVFB };
 
 static const struct option names[] = {
-    {"bitrate", required_argument, NULL, OPTION_BITRATE},
-    {"encoder", required_argument, NULL, OPTION_ENCODER},
-    {"fifo", required_argument, NULL, OPTION_FIFO},
-    {"fps", required_argument, NULL, OPTION_FPS},
-    {"frames", required_argument, NULL, OPTION_FRAMES},
-    {"gop", required_argument, NULL, OPTION_GOP},
-    {"gpu", required_argument, NULL, OPTION_GPU},
-    {"height", required_argument, NULL, OPTION_HEIGHT},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"mpegts", no_argument, NULL, OPTION_MPEGTS},
-    {"run", required_argument, NULL, OPTION_RUN},
-    {"source", required_argument, NULL, OPTION_SOURCE},
-    {"stdout", no_argument, NULL, OPTION_STDOUT},
-    {"verbose", no_argument, NULL, OPTION_VERBOSE},
-    {"width", required_argument, NULL, OPTION_WIDTH},
-    {NULL, 0, NULL, 0},
+    {"beside", required_argument, NULL, OPTION_BESIDE},   {"bitrate", required_argument, NULL, OPTION_BITRATE},
+    {"encoder", required_argument, NULL, OPTION_ENCODER}, {"fifo", required_argument, NULL, OPTION_FIFO},
+    {"fps", required_argument, NULL, OPTION_FPS},         {"frames", required_argument, NULL, OPTION_FRAMES},
+    {"gop", required_argument, NULL, OPTION_GOP},         {"gpu", required_argument, NULL, OPTION_GPU},
+    {"height", required_argument, NULL, OPTION_HEIGHT},   {"help", no_argument, NULL, OPTION_HELP},
+    {"mpegts", no_argument, NULL, OPTION_MPEGTS},         {"run", required_argument, NULL, OPTION_RUN},
+    {"source", required_argument, NULL, OPTION_SOURCE},   {"stdout", no_argument, NULL, OPTION_STDOUT},
+    {"verbose", no_argument, NULL, OPTION_VERBOSE},       {"width", required_argument, NULL, OPTION_WIDTH},
+    {"xvfb", required_argument, NULL, OPTION_XVFB},       {NULL, 0, NULL, 0},
 };
 
 static int set_number(agent_options *options, int option, const char *name, const char *text, uint32_t *gpu) {
@@ -167,6 +184,7 @@ static int set_number(agent_options *options, int option, const char *name, cons
       {OPTION_FPS, &options->fps_mhz, 1, 240, 1000, 1, "a rate from 1 to 240"},
       {OPTION_BITRATE, &options->bitrate_kbps, 50, 200000, 1, 1, "a whole number of kbit/s from 50 to 200000"},
       {OPTION_GOP, &options->gop_ms, 0.1, 600, 1000, 1, "seconds from 0.1 to 600"},
+      {OPTION_BESIDE, &options->beside_words, 1, 4096, 1, 1, "a number of words"},
       {OPTION_GPU, gpu, 0, 255, 1, 1, "a device's index, from 0"},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -201,6 +219,9 @@ static int set_option(agent_options *options, int option, const char *name, cons
       return strcmp(text, "exec") == 0 || strcmp(text, "fifo") == 0 ? -1 : mistake(name, text, "exec or fifo");
     case OPTION_STDOUT: return set_output(options, AGENT_STDOUT, NULL);
     case OPTION_VERBOSE: options->verbose = true; return -1;
+    case OPTION_XVFB:
+      return parse_size(text, &options->xvfb_width, &options->xvfb_height) ? -1
+                                                                           : mistake(name, text, "such as 1280x720");
     case '?': fputs(AGENT_NAME ": --help lists the options\n", stderr); return 2;
     default: return set_number(options, option, name, text, gpu);
   }

@@ -24,9 +24,12 @@ typedef struct agent_options {
   const char *fifo_path; /* with AGENT_FIFO */
   bool verbose;
   /* With --source: nothing is rendered, what somebody else encoded is published. NULL: the agent's own picture. */
-  const char *source;      /* "exec" or "fifo" */
-  const char *source_path; /* of the fifo */
-  char **source_command;   /* of exec, NULL behind its last word */
+  const char *source;               /* "exec" or "fifo" */
+  const char *source_path;          /* of the fifo */
+  char **source_command;            /* of exec, NULL behind its last word */
+  uint32_t beside_words;            /* of those behind the options: a program that the source captures */
+  char **beside_command;            /* NULL: none */
+  uint32_t xvfb_width, xvfb_height; /* of an Xvfb for both; 0 = none */
 } agent_options;
 
 /* Returns -1 when the program should go on, else its exit status: 0 after --help, 2 after a mistake. The words stay
