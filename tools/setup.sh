@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
 packages_run="gcc g++ libc6-dev libyuv-dev libjpeg62-turbo-dev libopenh264-dev libx264-dev libffmpeg-nvenc-dev libsqlite3-dev"
 packages_python="python3 python3-grpcio python3-numpy python3-pip python3-protobuf python3-setuptools python3-venv python3-wheel"
-packages_test="chromium ffmpeg clang-14 clang-format-14 libclang-rt-14-dev git iproute2 pkgconf sqlite3"
+packages_test="libegl1 libgl1-mesa-dri libgles-dev chromium ffmpeg clang-14 clang-format-14 libclang-rt-14-dev git iproute2 pkgconf sqlite3"
 packages_dist="libssl-dev libzstd-dev"
 packages_bench="iceoryx libiceoryx-binding-c-dev influxdb"
 

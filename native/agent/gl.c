@@ -43,6 +43,10 @@ int gl_load(const egl *egl, gl *gl) {
   if (gl->is_es ? major < 3 : major * 10 + minor < 33) {
     return error_set(ENOTSUP, "cannot use OpenGL: the context is \"%s\", 3.3 or ES 3.0 is needed", version);
   }
+  if (!gl->is_es || major * 10 + minor >= 31) {
+    gl->GetTexLevelParameteriv = (void (*)(unsigned, int, unsigned, int *))egl->get_proc("glGetTexLevelParameteriv");
+  }
+  if (!gl->is_es) gl->PolygonMode = (void (*)(unsigned, unsigned))egl->get_proc("glPolygonMode");
   const char *renderer = (const char *)gl->GetString(GL_RENDERER);
   snprintf(gl->renderer, sizeof gl->renderer, "%s", renderer != NULL ? renderer : "an unknown renderer");
   gl->is_software = is_software(gl->renderer);

@@ -18,12 +18,15 @@ enum {
   GL_TRIANGLES = 4,
   GL_DEPTH_BUFFER_BIT = 0x100,
   GL_COLOR_BUFFER_BIT = 0x4000,
+  GL_FRONT_AND_BACK = 0x0408,
   GL_CW = 0x0900,
+  GL_POLYGON_MODE = 0x0B40,
   GL_CULL_FACE = 0x0B44,
   GL_DEPTH_TEST = 0x0B71,
   GL_STENCIL_TEST = 0x0B90,
   GL_VIEWPORT = 0x0BA2,
   GL_BLEND = 0x0BE2,
+  GL_COLOR_LOGIC_OP = 0x0BF2,
   GL_SCISSOR_TEST = 0x0C11,
   GL_COLOR_WRITEMASK = 0x0C23,
   GL_PACK_ROW_LENGTH = 0x0D02,
@@ -31,8 +34,11 @@ enum {
   GL_PACK_SKIP_PIXELS = 0x0D04,
   GL_PACK_ALIGNMENT = 0x0D05,
   GL_TEXTURE_2D = 0x0DE1,
+  GL_TEXTURE_WIDTH = 0x1000,
+  GL_TEXTURE_HEIGHT = 0x1001,
   GL_UNSIGNED_BYTE = 0x1401,
   GL_FLOAT = 0x1406,
+  GL_FILL = 0x1B02,
   GL_RGBA = 0x1908,
   GL_RENDERER = 0x1F01,
   GL_VERSION = 0x1F02,
@@ -51,7 +57,9 @@ enum {
   GL_STATIC_DRAW = 0x88E4,
   GL_DYNAMIC_DRAW = 0x88E8,
   GL_PIXEL_PACK_BUFFER = 0x88EB,
+  GL_PIXEL_UNPACK_BUFFER = 0x88EC,
   GL_PIXEL_PACK_BUFFER_BINDING = 0x88ED,
+  GL_PIXEL_UNPACK_BUFFER_BINDING = 0x88EF,
   GL_SAMPLER_BINDING = 0x8919,
   GL_FRAGMENT_SHADER = 0x8B30,
   GL_VERTEX_SHADER = 0x8B31,
@@ -97,6 +105,7 @@ typedef struct gl_sync_object *gl_sync;
   X(void, ReadPixels, (int x, int y, int width, int height, unsigned format, unsigned type, void *pixels))        \
   X(void, GenTextures, (int count, unsigned *names))                                                              \
   X(void, DeleteTextures, (int count, const unsigned *names))                                                     \
+  X(uint8_t, IsTexture, (unsigned name))                                                                          \
   X(void, ActiveTexture, (unsigned unit))                                                                         \
   X(void, BindTexture, (unsigned target, unsigned name))                                                          \
   X(void, TexParameteri, (unsigned target, unsigned name, int value))                                             \
@@ -159,7 +168,10 @@ typedef struct gl {
 #define GL_MEMBER(result, name, parameters) result(*name) parameters;
   GL_FUNCTIONS(GL_MEMBER)
 #undef GL_MEMBER
-  unsigned (*GetGraphicsResetStatus)(void); /* NULL where a lost context is not told */
+  /* NULL where they are not to be had: how a lost context tells; the size of a texture; OpenGL's alone. */
+  unsigned (*GetGraphicsResetStatus)(void);
+  void (*GetTexLevelParameteriv)(unsigned target, int level, unsigned name, int *value);
+  void (*PolygonMode)(unsigned face, unsigned mode);
   bool is_es;
   bool is_software;   /* llvmpipe, softpipe or swrast draws */
   char renderer[128]; /* GL_RENDERER */

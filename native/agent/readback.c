@@ -15,7 +15,9 @@
 /* A texture of the planes, `stride` bytes a row: luma, and under it U in the left half and V in the right one. */
 struct readback {
   const gl *gl;
-  uint32_t width, height, stride;
+  uint32_t width, height;           /* of the texture */
+  uint32_t even_width, even_height; /* of the picture */
+  uint32_t stride;
   unsigned source_framebuffer;                                         /* by CPU: what the texture is read through */
   unsigned program, planes, planes_framebuffer, sampler, vertex_array; /* by shader */
   int place_source, place_weights, place_cell, place_top;
@@ -62,6 +64,10 @@ static const float plane_weights[3][4] = {
     {0.5f * CHROMA_SCALE, -0.7152f / 1.5748f * CHROMA_SCALE, -0.0722f / 1.5748f * CHROMA_SCALE, 128.0f / 255},
 };
 
+static size_t planes_bytes(const readback *readback) {
+  return (size_t)readback->stride * readback->even_height * 3 / 2;
+}
+
 static int open_shader(readback *made) {
   const gl *gl = made->gl;
   int result = gl_program(gl, gl_cover_vertex_shader, convert_fragment_shader, &made->program);
@@ -76,7 +82,7 @@ static int open_shader(readback *made) {
   gl->SamplerParameteri(made->sampler, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
   gl->GenTextures(1, &made->planes);
   gl->BindTexture(GL_TEXTURE_2D, made->planes);
-  gl->TexImage2D(GL_TEXTURE_2D, 0, GL_RGBA8, (int)made->stride / 4, (int)(made->height * 3 / 2), 0, GL_RGBA,
+  gl->TexImage2D(GL_TEXTURE_2D, 0, GL_RGBA8, (int)made->stride / 4, (int)(made->even_height * 3 / 2), 0, GL_RGBA,
                  GL_UNSIGNED_BYTE, NULL);
   gl->GenFramebuffers(1, &made->planes_framebuffer);
   gl->BindFramebuffer(GL_FRAMEBUFFER, made->planes_framebuffer);
@@ -86,7 +92,7 @@ static int open_shader(readback *made) {
   gl->GenBuffers(SLOTS_COUNT, made->buffers);
   for (int i = 0; i < SLOTS_COUNT; i++) {
     gl->BindBuffer(GL_PIXEL_PACK_BUFFER, made->buffers[i]);
-    gl->BufferData(GL_PIXEL_PACK_BUFFER, (intptr_t)made->stride * made->height * 3 / 2, NULL, GL_STREAM_READ);
+    gl->BufferData(GL_PIXEL_PACK_BUFFER, (intptr_t)planes_bytes(made), NULL, GL_STREAM_READ);
   }
   gl->BindBuffer(GL_PIXEL_PACK_BUFFER, 0);
   return gl_check(gl, "make what pictures are read with");
@@ -95,7 +101,7 @@ static int open_shader(readback *made) {
 static int open_cpu(readback *made) {
   made->rgba = aligned_alloc(ROW_ALIGNMENT, ((size_t)made->width * made->height * 4 + 63) / 64 * 64);
   for (int i = 0; i < SLOTS_COUNT; i++) {
-    made->converted[i] = aligned_alloc(ROW_ALIGNMENT, (size_t)made->stride * made->height * 3 / 2);
+    made->converted[i] = aligned_alloc(ROW_ALIGNMENT, planes_bytes(made));
     if (made->rgba == NULL || made->converted[i] == NULL) {
       return error_set(ENOMEM, "cannot read pictures of %u x %u: no memory", made->width, made->height);
     }
@@ -107,8 +113,13 @@ static int open_cpu(readback *made) {
 int readback_open(const gl *gl, uint32_t width, uint32_t height, bool by_shader, readback **made) {
   readback *self = calloc(1, sizeof *self);
   if (self == NULL) return error_set(ENOMEM, "cannot read pictures: no memory");
-  uint32_t stride = (width + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT;
-  *self = (readback){.gl = gl, .width = width, .height = height, .stride = stride, .by_shader = by_shader};
+  *self = (readback){.gl = gl,
+                     .width = width,
+                     .height = height,
+                     .even_width = (width + 1) & ~1u,
+                     .even_height = (height + 1) & ~1u,
+                     .stride = (width + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT,
+                     .by_shader = by_shader};
   int result = by_shader ? open_shader(self) : open_cpu(self);
   if (result < 0) {
     readback_close(self);
@@ -129,7 +140,7 @@ static void draw_plane(const readback *readback, int plane, int cell_side, const
 static void begin_by_shader(readback *readback, unsigned texture, bool bottom_up) {
   const gl *gl = readback->gl;
   int luma_width = (int)readback->stride / 4, chroma_width = luma_width / 2;
-  int luma_height = (int)readback->height, chroma_height = luma_height / 2;
+  int luma_height = (int)readback->even_height, chroma_height = luma_height / 2;
   uint32_t slot = readback->begun % SLOTS_COUNT;
   gl->BindFramebuffer(GL_FRAMEBUFFER, readback->planes_framebuffer);
   gl->UseProgram(readback->program);
@@ -138,8 +149,8 @@ static void begin_by_shader(readback *readback, unsigned texture, bool bottom_up
   gl->BindTexture(GL_TEXTURE_2D, texture);
   gl->BindSampler(0, readback->sampler);
   gl->Uniform1i(readback->place_source, 0);
-  gl->Uniform4i(readback->place_top, bottom_up ? -1 : 1, bottom_up ? luma_height - 1 : 0, (int)readback->width - 1,
-                luma_height - 1);
+  gl->Uniform4i(readback->place_top, bottom_up ? -1 : 1, bottom_up ? (int)readback->height - 1 : 0,
+                (int)readback->width - 1, (int)readback->height - 1);
   draw_plane(readback, 0, 1, (int[]){0, 0, luma_width, luma_height});
   draw_plane(readback, 1, 2, (int[]){0, luma_height, chroma_width, chroma_height});
   draw_plane(readback, 2, 2, (int[]){chroma_width, luma_height, chroma_width, chroma_height});
@@ -153,10 +164,12 @@ static void begin_by_shader(readback *readback, unsigned texture, bool bottom_up
 
 static void convert(const readback *readback, bool bottom_up, uint8_t *converted) {
   uint64_t row_bytes = (uint64_t)readback->width * 4, stride = readback->stride;
-  uint8_t *chroma = converted + stride * readback->height;
-  for (uint32_t row = 0; row < readback->height; row += 2) {
-    uint32_t upper = bottom_up ? readback->height - 1 - row : row, lower = bottom_up ? upper - 1 : upper + 1;
-    const uint8_t *rows[2] = {readback->rgba + upper * row_bytes, readback->rgba + lower * row_bytes};
+  uint8_t *chroma = converted + stride * readback->even_height;
+  uint32_t last = readback->height - 1;
+  for (uint32_t row = 0; row <= last; row += 2) {
+    uint32_t upper = row, lower = row < last ? row + 1 : row;
+    const uint8_t *rows[2] = {readback->rgba + (bottom_up ? last - upper : upper) * row_bytes,
+                              readback->rgba + (bottom_up ? last - lower : lower) * row_bytes};
     yuv_rows out = {.luma = {converted + row * stride, converted + (row + 1) * stride},
                     .u = chroma + row / 2 * stride,
                     .v = chroma + row / 2 * stride + stride / 2};
@@ -171,6 +184,8 @@ static int begin_by_cpu(readback *readback, unsigned texture, bool bottom_up) {
   int result = gl_check_framebuffer(gl, "the texture");
   if (result < 0) return result;
   gl->ReadPixels(0, 0, (int)readback->width, (int)readback->height, GL_RGBA, GL_UNSIGNED_BYTE, readback->rgba);
+  /* Or the texture would live on after it is deleted. */
+  gl->FramebufferTexture2D(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, 0, 0);
   convert(readback, bottom_up, readback->converted[readback->begun % SLOTS_COUNT]);
   return 0;
 }
@@ -209,8 +224,7 @@ static int map(readback *readback, uint32_t slot, const uint8_t **planes) {
   gl->DeleteSync(readback->fences[slot]);
   readback->fences[slot] = NULL;
   gl->BindBuffer(GL_PIXEL_PACK_BUFFER, readback->buffers[slot]);
-  *planes = gl->MapBufferRange(GL_PIXEL_PACK_BUFFER, 0, (intptr_t)readback->stride * readback->height * 3 / 2,
-                               GL_MAP_READ_BIT);
+  *planes = gl->MapBufferRange(GL_PIXEL_PACK_BUFFER, 0, (intptr_t)planes_bytes(readback), GL_MAP_READ_BIT);
   gl->BindBuffer(GL_PIXEL_PACK_BUFFER, 0);
   int result = gl_check(gl, "read a picture");
   if (result == 0 && *planes == NULL) result = error_set(EIO, "cannot read a picture: %s maps no buffer", gl->renderer);
@@ -228,13 +242,20 @@ int readback_take(readback *readback, encoder_picture *picture) {
     readback->is_mapped = true;
   }
   readback->taken++;
-  const uint8_t *chroma = planes + (size_t)readback->stride * readback->height;
+  const uint8_t *chroma = planes + (size_t)readback->stride * readback->even_height;
   int stride = (int)readback->stride;
   *picture = (encoder_picture){.planes = {planes, chroma, chroma + stride / 2},
                                .strides = {stride, stride, stride},
-                               .width = readback->width,
-                               .height = readback->height};
+                               .width = readback->even_width,
+                               .height = readback->even_height};
   return 0;
+}
+
+void readback_abandon(readback *readback) {
+  if (readback == NULL) return;
+  for (int i = 0; i < SLOTS_COUNT; i++) free(readback->converted[i]);
+  free(readback->rgba);
+  free(readback);
 }
 
 void readback_close(readback *readback) {
@@ -243,9 +264,7 @@ void readback_close(readback *readback) {
   unmap(readback);
   for (int i = 0; i < SLOTS_COUNT; i++) {
     if (readback->fences[i] != NULL) gl->DeleteSync(readback->fences[i]);
-    free(readback->converted[i]);
   }
-  free(readback->rgba);
   /* Names that are 0 are passed over. */
   gl->DeleteBuffers(SLOTS_COUNT, readback->buffers);
   gl->DeleteFramebuffers(1, &readback->planes_framebuffer);
@@ -254,5 +273,5 @@ void readback_close(readback *readback) {
   gl->DeleteSamplers(1, &readback->sampler);
   gl->DeleteVertexArrays(1, &readback->vertex_array);
   if (readback->program != 0) gl->DeleteProgram(readback->program);
-  free(readback);
+  readback_abandon(readback);
 }

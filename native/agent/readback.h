@@ -18,7 +18,7 @@
 
 typedef struct readback readback;
 
-/* Sides are even. */
+/* Of textures with these sides; the picture's are rounded up to even by repeating the last column and row. */
 int readback_open(const gl *gl, uint32_t width, uint32_t height, bool by_shader, readback **made);
 
 /* Begins to read a 2D texture (of width x height, RGBA, normalised or float). bottom_up: its first row is the picture's
@@ -30,5 +30,8 @@ int readback_take(readback *readback, encoder_picture *picture);
 
 /* NULL is fine. */
 void readback_close(readback *readback);
+
+/* The same where the context is gone, and with it what was made there. */
+void readback_abandon(readback *readback);
 
 #endif

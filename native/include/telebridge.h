@@ -575,6 +575,70 @@ int tele_cuda_status_get(tele_cuda *cuda, tele_cuda_status *status);
 /* Publishes what was taken, and ends the run. In a fork: only unmaps. NULL is fine. */
 void tele_cuda_close(tele_cuda *cuda);
 
+/*
+ * Textures of a user's own OpenGL program, as H.264 into a ring. They are converted where they are, by a shader,
+ * and 1.5 bytes a pixel are read; on a software renderer (llvmpipe) the CPU converts them, which is faster there.
+ *
+ * All of it belongs to the context that is current when it is opened, and to its thread: OpenGL 3.3 or OpenGL ES 3.0,
+ * or later, made by EGL in whatever way. The context is left as it was: bindings, viewport, masks and capabilities;
+ * GL's error is cleared. Queries, transform feedback and conditional rendering must not be under way.
+ */
+typedef struct tele_gl tele_gl;
+
+enum { TELE_GL_AUTO = 0, TELE_GL_BY_SHADER = 1, TELE_GL_BY_CPU = 2 };
+
+/* Zero the struct, then set what applies. */
+typedef struct tele_gl_options {
+  uint32_t width, height; /* pixels; required. Odd sides are rounded up by repeating the last column or row */
+  uint32_t encoder;       /* tele_encoder_kind for H.264 */
+  uint32_t fps_mhz;       /* expected rate in millihertz, for rate control; 0 = 30000 */
+  uint32_t bitrate_kbps;  /* 0 = by size and rate */
+  uint32_t gop_ms;        /* between keyframes that nobody asked for; 0 = 2000 */
+  uint32_t conversion;    /* TELE_GL_*; AUTO unless you measure */
+  uint32_t pipelined;     /* 1 = a picture is encoded and published by the call after its own, and the GPU draws
+                             meanwhile; 0 = each call waits until the GPU has drawn its picture, and none is late */
+} tele_gl_options;
+
+/* Zero the struct, then set what applies. */
+typedef struct tele_gl_frame {
+  uint64_t step;
+  uint64_t episode;
+  double reward;
+  uint64_t t_mono_ns; /* 0 = now */
+  uint32_t texture;   /* GL_TEXTURE_2D of the run's size, its level 0; colours as shown (RGBA8, RGB8, RGBA16F, ...) */
+  uint32_t top_down;  /* 1 = its first row is the picture's top one; 0 = the bottom one, as OpenGL draws */
+} tele_gl_frame;
+
+typedef struct tele_gl_status {
+  uint64_t frames_published;
+  uint32_t encoder;     /* tele_encoder_kind in use */
+  uint32_t is_software; /* 1: the CPU draws */
+  char encoder_name[32];
+  char note[160];     /* why it is this one */
+  char renderer[128]; /* GL_RENDERER */
+} tele_gl_status;
+
+/* Makes the run, its encoder and what reads textures. As tele_producer_open(), and -ENODEV without libEGL.so.1 or an
+ * encoder that works, -ENOTCONN without a current context, -ENOTSUP for one that is too old. */
+int tele_gl_open(const char *run_id, const tele_gl_options *options, tele_gl **gl);
+
+/* Takes a picture; what is drawn into the texture afterwards does not change it. Encoding is done by this thread.
+ * -EINVAL for no texture of the run's size, -ENOTCONN when the context is not current, -ENODEV when it is lost (the GPU
+ * was reset), -EIO for what OpenGL or the encoder refused, -ECHILD in a fork. */
+int tele_gl_publish(tele_gl *gl, const tele_gl_frame *frame);
+
+/* Publishes what was taken, where that is pipelined. As tele_gl_publish(). */
+int tele_gl_flush(tele_gl *gl);
+
+/* The run's producer, for pause, rate cap, input and numbers; only the library publishes and closes it. */
+tele_producer *tele_gl_producer(tele_gl *gl);
+
+int tele_gl_status_get(const tele_gl *gl, tele_gl_status *status);
+
+/* Publishes what was taken, and ends the run. Before the context is destroyed, with it current; else what was made in
+ * the context is left to it. NULL is fine. */
+void tele_gl_close(tele_gl *gl);
+
 /* Replaces this process by the program at the first of these words, each with a zero behind it, the last one too;
  * further ones are its arguments. Signals are as a shell would leave them. Returns only when that fails: -ENOENT,
  * -EACCES and what else execve(2) says; -EINVAL. */

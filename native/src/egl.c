@@ -26,6 +26,7 @@ static const wanted_symbol core_symbols[] = {
     {"eglDestroyContext", offsetof(egl, destroy_context)},
     {"eglDestroySurface", offsetof(egl, destroy_surface)},
     {"eglReleaseThread", offsetof(egl, release_thread)},
+    {"eglGetCurrentContext", offsetof(egl, get_current_context)},
 };
 
 static const wanted_symbol extension_symbols[] = {

@@ -56,6 +56,7 @@ typedef struct egl {
   unsigned (*destroy_context)(egl_handle display, egl_handle context);
   unsigned (*destroy_surface)(egl_handle display, egl_handle surface);
   unsigned (*release_thread)(void);
+  egl_handle (*get_current_context)(void);
   /* Of extensions: NULL where there is none. */
   unsigned (*query_devices)(int32_t max, egl_handle *devices, int32_t *count);
   const char *(*device_string)(egl_handle device, int32_t name);

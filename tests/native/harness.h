@@ -34,6 +34,9 @@ typedef struct suite {
 /* End the test. */
 __attribute__((noreturn, format(printf, 3, 4))) void fail_test(const char *file, int line, const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void skip_test(const char *format, ...);
+/* Ends it well, without the leak checker: for those that call a driver of somebody else's, which leaks, and unloads
+ * itself before the checker has looked (it crashed there, too). */
+__attribute__((noreturn)) void pass_test(void);
 
 #define CHECK(condition)                                                                                      \
   do {                                                                                                        \

@@ -4,7 +4,6 @@
  */
 #include <dlfcn.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "harness.h"
 #include "nvenc_double/nvenc_double.h"
@@ -60,7 +59,6 @@ static void cuda_says_why_it_does_not_start(void) {
   CHECK_MESSAGE("cuInit: CUDA_ERROR_UNKNOWN");
 }
 
-/* A driver of somebody else's, which sanitizers would find at fault: in a process whose exit nobody looks into. */
 static void egl_names_its_devices(void) {
   char json[JSON_BYTES];
   int length = tele_probe_egl_json(json, sizeof json);
@@ -72,8 +70,7 @@ static void egl_names_its_devices(void) {
   CHECK(strncmp(json, "{\"devices\":[", 12) == 0);
   const char *device = strstr(json, "{\"drm\":");
   for (; device != NULL; device = strstr(device + 1, "{\"drm\":")) CHECK(strstr(device, "\"error\":") != NULL);
-  fflush(stdout);
-  _exit(0);
+  pass_test();
 }
 
 static const test tests[] = {
