@@ -33,9 +33,10 @@ export function EmptyRuns() {
       <p class="muted">
         <code>rgb</code>{" "}
         is a numpy array of bytes, height × width × 3. With Gymnasium one line does it:{" "}
-        <code>env = telebridge.wrap(env)</code>. Without any trainer at hand, start the server with
-        {" "}
-        <code>--demo</code>.
+        <code>env = telebridge.wrap(env)</code>. A program that the server should start and keep
+        alive stands in its <code>telebridge.toml</code>:{" "}
+        <code>[agents.sim] command = ["python", "sim.py"]</code>. Without any trainer at hand, start
+        the server with <code>--demo</code>.
       </p>
     </section>
   );

@@ -8,6 +8,7 @@ import {
   type StoredRunsPage,
   type StoredWindows,
 } from "../proto/wire.ts";
+import { bodyOf, request } from "./request.ts";
 
 /** Columns of one series, in order of time; {@link import("../proto/wire.ts").StoredWindow} with its numbers decoded. */
 export interface SeriesColumns {
@@ -45,23 +46,9 @@ async function get<Body>(path: string, query: Query): Promise<Body | null> {
     if (value === null || value === undefined) continue;
     for (const one of [value].flat()) url.searchParams.append(name, String(one));
   }
-  const response = await fetch(url, { cache: "no-store" }).catch((error) => {
-    throw new Error("the server does not answer", { cause: error });
-  });
+  const response = await request(url);
   if (response.status === 404) return null;
-  if (!response.ok) throw new Error(await reasonOf(response));
-  return await response.json();
-}
-
-async function reasonOf(response: Response): Promise<string> {
-  const text = await response.text();
-  try {
-    const { error } = JSON.parse(text);
-    if (typeof error === "string") return error;
-  } catch {
-    // Not JSON: the status has to do.
-  }
-  return `the server answers ${response.status}`;
+  return await bodyOf(response);
 }
 
 const runPath = (run: string) => `runs/${encodeURIComponent(run)}`;

@@ -20,6 +20,16 @@ export const PlayIcon = () => (
     <path d="M5 3.2v9.6L12.5 8z" />
   </Icon>
 );
+export const StopIcon = () => (
+  <Icon>
+    <path d="M4.2 4.2h7.6v7.6H4.2z" />
+  </Icon>
+);
+export const RestartIcon = () => (
+  <Icon>
+    <path d="M12.6 6.2A5 5 0 1013 8.6M13 3v3.4H9.6" />
+  </Icon>
+);
 export const StepIcon = () => (
   <Icon>
     <path d="M4 3.2v9.6L10.5 8zM12.5 3.5v9" />

@@ -13,6 +13,8 @@ export interface Preferences {
   chartLogY: boolean;
   /** 0 to 0.99. */
   chartSmoothing: number;
+  /** null: as many rows as there are, and how the agents are, decides. */
+  agentsOpen: boolean | null;
 }
 
 const DEFAULTS: Preferences = {
@@ -26,6 +28,7 @@ const DEFAULTS: Preferences = {
   chartAxis: "step",
   chartLogY: false,
   chartSmoothing: 0,
+  agentsOpen: null,
 };
 const KEY = "telebridge.preferences";
 

@@ -26,7 +26,7 @@ export class RunData {
   /** null: nothing is stored, or it is not known yet. */
   readonly details = signal<StoredRunDetails | null>(null);
   readonly error = signal<string | null>(null);
-  readonly tab = signal<DataTab>("charts");
+  readonly tab = signal<DataTab>(location.hash === "#logs" ? "logs" : "charts");
   #timer: ReturnType<typeof setTimeout> | undefined;
   #refreshing = false;
   #refreshAgain = false;

@@ -3,6 +3,9 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { StreamState } from "../proto/wire.ts";
 import { ActionBar } from "./action_bar.tsx";
+import { AgentPanel } from "./agent_panel.tsx";
+import { commandAgent, fetchAgents } from "./agents_api.ts";
+import { AgentsModel } from "./agents_model.ts";
 import { AppBar } from "./app_bar.tsx";
 import { DataPanel } from "./data_panel.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
@@ -32,6 +35,8 @@ const OPACITY_STEP = 0.1;
 export function startRunPage({ run }: RunPageProps): JSX.Element {
   const model = new RunModel(run);
   const data = new RunData(run);
+  const agents = new AgentsModel({ fetch: fetchAgents, command: commandAgent });
+  agents.readWith(model.client);
   exposeDebugHandle(model.client, data.charts);
   document.title = `${run} · telebridge`;
   const fade = (by: number) => {
@@ -52,7 +57,7 @@ export function startRunPage({ run }: RunPageProps): JSX.Element {
     t: switchTheme,
     "?": () => model.helpOpen.value = true,
   }, () => !model.inControl.value && !model.helpOpen.value);
-  return <RunPage model={model} data={data} />;
+  return <RunPage model={model} data={data} agents={agents} />;
 }
 
 /** The phase that the chip shows: the run's own, refined by what this page knows. */
@@ -63,10 +68,11 @@ function phaseOf(state: StreamState): string {
 interface PageProps {
   model: RunModel;
   data: RunData;
+  agents: AgentsModel;
 }
 
 /** A run that only has rows, or none that publishes any more, has no use for a stage. */
-function hasStage({ model, data }: PageProps): boolean {
+function hasStage({ model, data }: Omit<PageProps, "agents">): boolean {
   if (data.details.value === null) return true;
   if (model.client.status.value?.picture != null) return true;
   // Until the server has told, the stage says that it is being asked.
@@ -74,7 +80,7 @@ function hasStage({ model, data }: PageProps): boolean {
   return phase === "live" || phase === "error";
 }
 
-function RunPage({ model, data }: PageProps) {
+function RunPage({ model, data, agents }: PageProps) {
   const connection = model.connection.value;
   const fatal = fatalNotice(model);
   const staged = hasStage({ model, data });
@@ -114,7 +120,9 @@ function RunPage({ model, data }: PageProps) {
         </div>
         {!staged && <NoStageNotice model={model} />}
         <DataPanel data={data} />
-        {staged && <Side model={model} />}
+        {(staged || agents.agent(model.run) !== null) && (
+          <Side model={model} agents={agents} staged={staged} />
+        )}
       </main>
       <HelpSheet model={model} />
     </>
@@ -122,7 +130,7 @@ function RunPage({ model, data }: PageProps) {
 }
 
 /** The run's phase; of one that publishes nothing, what the store says of it. */
-function RunChip({ model, data }: PageProps) {
+function RunChip({ model, data }: Omit<PageProps, "agents">) {
   const state = model.state.value;
   if (!model.connected.value || state === null) return null;
   const stored = data.details.value;
@@ -133,14 +141,26 @@ function RunChip({ model, data }: PageProps) {
   return <Chip tone={tone} label={label} name="phase" />;
 }
 
-function Side({ model }: { model: RunModel }): ComponentChildren {
+interface SideProps {
+  model: RunModel;
+  agents: AgentsModel;
+  staged: boolean;
+}
+
+function Side({ model, agents, staged }: SideProps): ComponentChildren {
+  const mayAct = model.connection.value?.access === "control";
   return (
-    <aside class="run-side" aria-label="Figures and settings">
-      <LatencyPanel model={model} />
-      <RoutePanel model={model} />
-      <SettingsPanel model={model} />
-      <VideoPanel model={model} />
-      <StreamPanel model={model} />
+    <aside class="run-side" aria-label={staged ? "Figures and settings" : "Agent"}>
+      <AgentPanel model={agents} run={model.run} mayAct={mayAct} />
+      {staged && (
+        <>
+          <LatencyPanel model={model} />
+          <RoutePanel model={model} />
+          <SettingsPanel model={model} />
+          <VideoPanel model={model} />
+          <StreamPanel model={model} />
+        </>
+      )}
     </aside>
   );
 }

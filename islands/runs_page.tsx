@@ -3,6 +3,9 @@
 import { effect, untracked, useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import type { RunSummary } from "../proto/wire.ts";
+import { commandAgent, fetchAgents } from "./agents_api.ts";
+import { AgentsModel } from "./agents_model.ts";
+import { AgentsPanel } from "./agents_panel.tsx";
 import { AppBar } from "./app_bar.tsx";
 import { exposeDebugHandle } from "./debug_handle.ts";
 import { DurableBanner, HistoryBanner } from "./durable_banner.tsx";
@@ -25,11 +28,13 @@ interface PageProps {
   client: ViewerClient;
   stored: StoredRuns;
   lastValues: LastValues;
+  agents: AgentsModel;
 }
 
 export function startRunsPage(): JSX.Element {
   const client = new ViewerClient();
   const stored = new StoredRuns(fetchStoredRuns);
+  const agents = new AgentsModel({ fetch: fetchAgents, command: commandAgent });
   exposeDebugHandle(client);
   listenForShortcuts({ t: switchTheme }, () => true);
   client.open(null);
@@ -38,10 +43,18 @@ export function startRunsPage(): JSX.Element {
     client.runsVersion.value;
     if (client.sessions.value > 0) untracked(() => stored.refresh());
   });
-  return <RunsPage client={client} stored={stored} lastValues={new LastValues(fetchStoredRun)} />;
+  agents.readWith(client);
+  return (
+    <RunsPage
+      client={client}
+      stored={stored}
+      lastValues={new LastValues(fetchStoredRun)}
+      agents={agents}
+    />
+  );
 }
 
-function RunsPage({ client, stored, lastValues }: PageProps) {
+function RunsPage({ client, stored, lastValues, agents }: PageProps) {
   const connection = useComputed(() => client.status.value?.connection ?? null).value;
   const runs = client.runs.value;
   const filter = stored.filter.value;
@@ -71,6 +84,7 @@ function RunsPage({ client, stored, lastValues }: PageProps) {
           client={client}
           stored={stored}
           lastValues={lastValues}
+          agents={agents}
           phase={connection?.phase ?? "connecting"}
         />
       </main>
@@ -103,9 +117,12 @@ function Filter({ stored }: { stored: StoredRuns }) {
   );
 }
 
-function RunsBody({ client, stored, lastValues, phase }: PageProps & { phase: string }) {
+function RunsBody(
+  { client, stored, lastValues, agents, phase }: PageProps & { phase: string },
+) {
   const runs = client.runs.value;
   const reason = client.status.value?.connection.reason ?? null;
+  const mayAct = client.status.value?.connection.access === "control";
   if (client.failure.value !== null) return <BrokenNotice reason={client.failure.value} />;
   if (phase === "unauthorised") return <UnauthorisedNotice />;
   if (phase === "refused") return <RefusedNotice reason={reason} />;
@@ -121,7 +138,14 @@ function RunsBody({ client, stored, lastValues, phase }: PageProps & { phase: st
   return (
     <>
       {lost}
-      <Lists runs={runs} stored={stored} lastValues={lastValues} stale={lost !== false} />
+      <AgentsPanel model={agents} mayAct={mayAct} isLost={lost !== false} />
+      <Lists
+        runs={runs}
+        stored={stored}
+        lastValues={lastValues}
+        agents={agents}
+        stale={lost !== false}
+      />
     </>
   );
 }
@@ -131,7 +155,7 @@ interface ListsProps extends Omit<PageProps, "client"> {
   stale: boolean;
 }
 
-function Lists({ runs, stored, lastValues, stale }: ListsProps) {
+function Lists({ runs, stored, lastValues, agents, stale }: ListsProps) {
   const filter = stored.filter.value;
   const isFiltered = filter.text !== "" || filter.tag !== null;
   const loading = stored.loading.value;
@@ -161,7 +185,8 @@ function Lists({ runs, stored, lastValues, stale }: ListsProps) {
       {nothing && !loading && isFiltered && (
         <p class="muted" data-state="none-found">No run matches.</p>
       )}
-      {nothing && !loading && !isFiltered && stored.error.value === null && <EmptyRuns />}
+      {nothing && !loading && !isFiltered && stored.error.value === null &&
+        !agents.hasAgents.value && <EmptyRuns />}
       {stored.hasMore.value && (
         <button
           type="button"

@@ -17,6 +17,8 @@ export type AgentState =
 /** `GET /api/agents`, in the order of the configuration file. */
 export interface AgentsAnswer {
   agents: AgentStatus[];
+  /** The server's clock, which the times are of. */
+  nowMs: number;
 }
 
 /** Times are ms since 1970; null: there is none, or nobody knows. */

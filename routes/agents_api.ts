@@ -11,7 +11,7 @@ export const AGENTS = "/api/agents";
 
 export function listAgents({ agents: { supervisor } }: App, exchange: Exchange): void {
   requireAccess(exchange);
-  exchange.json(200, { agents: supervisor.list() } satisfies AgentsAnswer);
+  exchange.json(200, { agents: supervisor.list(), nowMs: Date.now() } satisfies AgentsAnswer);
 }
 
 /** `POST /api/agents/reload`, `POST /api/agents/NAME/start`. A body is of no use and is not read. */

@@ -17,6 +17,7 @@ const STYLES = [
   "controls",
   "runs",
   "stored",
+  "agents",
   "run",
   "side",
   "data",
