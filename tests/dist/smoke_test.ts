@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { ROOT } from "../harness/box.ts";
 import { CHROMIUM_PATH, startBrowser, ViewerPage } from "../harness/browser.ts";
+import { probeH264 } from "../harness/ffmpeg.ts";
 import { childOf } from "../harness/processes.ts";
 import { LineReader } from "../harness/line_reader.ts";
 import { installedPython } from "../harness/python.ts";
@@ -105,6 +106,12 @@ Deno.test("one file: serve, a run by the wheel, its picture, replay by a pipe", 
     const { code, stdout, stderr } = await machine.run([program, "doctor", "--json"]);
     assert.equal(code, 0, stderr);
     assert.equal(JSON.parse(stdout).can_serve, true);
+  });
+  await test.step("a headless agent", async () => {
+    const agent = await machine.run([program, "agent", "--stdout", "--frames=3", "--width=320"]);
+    assert.equal(agent.code, 0, agent.stderr);
+    const { stream } = await probeH264([agent.stdoutBytes]);
+    assert.deepEqual([stream.width, stream.nb_read_frames], [320, "3"]);
   });
   const first = await ingest(pid);
   await test.step("ingest is killed: it starts again from the same files", async () => {
