@@ -87,81 +87,83 @@ enum {
 typedef struct gl_sync_object *gl_sync;
 
 /* Result, name, parameters: the members of struct gl, and what is asked of eglGetProcAddress. */
-#define GL_FUNCTIONS(X)                                                                                           \
-  X(const uint8_t *, GetString, (unsigned name))                                                                  \
-  X(unsigned, GetError, (void))                                                                                   \
-  X(void, GetIntegerv, (unsigned name, int *values))                                                              \
-  X(void, GetBooleanv, (unsigned name, uint8_t *values))                                                          \
-  X(uint8_t, IsEnabled, (unsigned capability))                                                                    \
-  X(void, Enable, (unsigned capability))                                                                          \
-  X(void, Disable, (unsigned capability))                                                                         \
-  X(void, FrontFace, (unsigned direction))                                                                        \
-  X(void, Viewport, (int x, int y, int width, int height))                                                        \
-  X(void, ColorMask, (uint8_t red, uint8_t green, uint8_t blue, uint8_t alpha))                                   \
-  X(void, ClearColor, (float red, float green, float blue, float alpha))                                          \
-  X(void, Clear, (unsigned buffers))                                                                              \
-  X(void, Flush, (void))                                                                                          \
-  X(void, PixelStorei, (unsigned name, int value))                                                                \
-  X(void, ReadPixels, (int x, int y, int width, int height, unsigned format, unsigned type, void *pixels))        \
-  X(void, GenTextures, (int count, unsigned *names))                                                              \
-  X(void, DeleteTextures, (int count, const unsigned *names))                                                     \
-  X(uint8_t, IsTexture, (unsigned name))                                                                          \
-  X(void, ActiveTexture, (unsigned unit))                                                                         \
-  X(void, BindTexture, (unsigned target, unsigned name))                                                          \
-  X(void, TexParameteri, (unsigned target, unsigned name, int value))                                             \
-  X(void, TexImage2D,                                                                                             \
-    (unsigned target, int level, int internal, int width, int height, int border, unsigned format, unsigned type, \
-     const void *pixels))                                                                                         \
-  X(void, GenSamplers, (int count, unsigned *names))                                                              \
-  X(void, DeleteSamplers, (int count, const unsigned *names))                                                     \
-  X(void, BindSampler, (unsigned unit, unsigned name))                                                            \
-  X(void, SamplerParameteri, (unsigned sampler, unsigned name, int value))                                        \
-  X(void, GenFramebuffers, (int count, unsigned *names))                                                          \
-  X(void, DeleteFramebuffers, (int count, const unsigned *names))                                                 \
-  X(void, BindFramebuffer, (unsigned target, unsigned name))                                                      \
-  X(unsigned, CheckFramebufferStatus, (unsigned target))                                                          \
-  X(void, FramebufferTexture2D,                                                                                   \
-    (unsigned target, unsigned attachment, unsigned texture_target, unsigned texture, int level))                 \
-  X(void, GenRenderbuffers, (int count, unsigned *names))                                                         \
-  X(void, DeleteRenderbuffers, (int count, const unsigned *names))                                                \
-  X(void, BindRenderbuffer, (unsigned target, unsigned name))                                                     \
-  X(void, RenderbufferStorage, (unsigned target, unsigned format, int width, int height))                         \
-  X(void, FramebufferRenderbuffer, (unsigned target, unsigned attachment, unsigned buffer_target, unsigned name)) \
-  X(void, GenBuffers, (int count, unsigned *names))                                                               \
-  X(void, DeleteBuffers, (int count, const unsigned *names))                                                      \
-  X(void, BindBuffer, (unsigned target, unsigned name))                                                           \
-  X(void, BufferData, (unsigned target, intptr_t bytes, const void *values, unsigned usage))                      \
-  X(void *, MapBufferRange, (unsigned target, intptr_t offset, intptr_t bytes, unsigned access))                  \
-  X(uint8_t, UnmapBuffer, (unsigned target))                                                                      \
-  X(void, GenVertexArrays, (int count, unsigned *names))                                                          \
-  X(void, DeleteVertexArrays, (int count, const unsigned *names))                                                 \
-  X(void, BindVertexArray, (unsigned name))                                                                       \
-  X(void, EnableVertexAttribArray, (unsigned place))                                                              \
-  X(void, VertexAttribPointer,                                                                                    \
-    (unsigned place, int count, unsigned type, uint8_t normalized, int stride, const void *offset))               \
-  X(void, DrawArrays, (unsigned mode, int first, int count))                                                      \
-  X(unsigned, CreateShader, (unsigned type))                                                                      \
-  X(void, DeleteShader, (unsigned name))                                                                          \
-  X(void, ShaderSource, (unsigned name, int count, const char *const *texts, const int *lengths))                 \
-  X(void, CompileShader, (unsigned name))                                                                         \
-  X(void, GetShaderiv, (unsigned name, unsigned what, int *value))                                                \
-  X(void, GetShaderInfoLog, (unsigned name, int room, int *length, char *log))                                    \
-  X(unsigned, CreateProgram, (void))                                                                              \
-  X(void, DeleteProgram, (unsigned name))                                                                         \
-  X(void, AttachShader, (unsigned program, unsigned shader))                                                      \
-  X(void, LinkProgram, (unsigned name))                                                                           \
-  X(void, GetProgramiv, (unsigned name, unsigned what, int *value))                                               \
-  X(void, GetProgramInfoLog, (unsigned name, int room, int *length, char *log))                                   \
-  X(void, UseProgram, (unsigned name))                                                                            \
-  X(int, GetUniformLocation, (unsigned program, const char *name))                                                \
-  X(void, Uniform1i, (int place, int value))                                                                      \
-  X(void, Uniform4i, (int place, int x, int y, int z, int w))                                                     \
-  X(void, Uniform4f, (int place, float x, float y, float z, float w))                                             \
-  X(void, Uniform4fv, (int place, int count, const float *values))                                                \
-  X(void, Uniform4uiv, (int place, int count, const uint32_t *values))                                            \
-  X(void, UniformMatrix4fv, (int place, int count, uint8_t transpose, const float *values))                       \
-  X(gl_sync, FenceSync, (unsigned condition, unsigned flags))                                                     \
-  X(unsigned, ClientWaitSync, (gl_sync sync, unsigned flags, uint64_t timeout_ns))                                \
+#define GL_FUNCTIONS(X)                                                                                              \
+  X(const uint8_t *, GetString, (unsigned name))                                                                     \
+  X(unsigned, GetError, (void))                                                                                      \
+  X(void, GetIntegerv, (unsigned name, int *values))                                                                 \
+  X(void, GetBooleanv, (unsigned name, uint8_t *values))                                                             \
+  X(uint8_t, IsEnabled, (unsigned capability))                                                                       \
+  X(void, Enable, (unsigned capability))                                                                             \
+  X(void, Disable, (unsigned capability))                                                                            \
+  X(void, FrontFace, (unsigned direction))                                                                           \
+  X(void, Viewport, (int x, int y, int width, int height))                                                           \
+  X(void, ColorMask, (uint8_t red, uint8_t green, uint8_t blue, uint8_t alpha))                                      \
+  X(void, ClearColor, (float red, float green, float blue, float alpha))                                             \
+  X(void, Clear, (unsigned buffers))                                                                                 \
+  X(void, Flush, (void))                                                                                             \
+  X(void, PixelStorei, (unsigned name, int value))                                                                   \
+  X(void, ReadPixels, (int x, int y, int width, int height, unsigned format, unsigned type, void *pixels))           \
+  X(void, GenTextures, (int count, unsigned *names))                                                                 \
+  X(void, DeleteTextures, (int count, const unsigned *names))                                                        \
+  X(uint8_t, IsTexture, (unsigned name))                                                                             \
+  X(void, ActiveTexture, (unsigned unit))                                                                            \
+  X(void, BindTexture, (unsigned target, unsigned name))                                                             \
+  X(void, TexParameteri, (unsigned target, unsigned name, int value))                                                \
+  X(void, TexImage2D,                                                                                                \
+    (unsigned target, int level, int internal, int width, int height, int border, unsigned format, unsigned type,    \
+     const void *pixels))                                                                                            \
+  X(void, GenSamplers, (int count, unsigned *names))                                                                 \
+  X(void, DeleteSamplers, (int count, const unsigned *names))                                                        \
+  X(void, BindSampler, (unsigned unit, unsigned name))                                                               \
+  X(void, SamplerParameteri, (unsigned sampler, unsigned name, int value))                                           \
+  X(void, GenFramebuffers, (int count, unsigned *names))                                                             \
+  X(void, DeleteFramebuffers, (int count, const unsigned *names))                                                    \
+  X(void, BindFramebuffer, (unsigned target, unsigned name))                                                         \
+  X(unsigned, CheckFramebufferStatus, (unsigned target))                                                             \
+  X(void, FramebufferTexture2D,                                                                                      \
+    (unsigned target, unsigned attachment, unsigned texture_target, unsigned texture, int level))                    \
+  X(void, BlitFramebuffer,                                                                                           \
+    (int x0, int y0, int x1, int y1, int to_x0, int to_y0, int to_x1, int to_y1, unsigned buffers, unsigned filter)) \
+  X(void, GenRenderbuffers, (int count, unsigned *names))                                                            \
+  X(void, DeleteRenderbuffers, (int count, const unsigned *names))                                                   \
+  X(void, BindRenderbuffer, (unsigned target, unsigned name))                                                        \
+  X(void, RenderbufferStorage, (unsigned target, unsigned format, int width, int height))                            \
+  X(void, FramebufferRenderbuffer, (unsigned target, unsigned attachment, unsigned buffer_target, unsigned name))    \
+  X(void, GenBuffers, (int count, unsigned *names))                                                                  \
+  X(void, DeleteBuffers, (int count, const unsigned *names))                                                         \
+  X(void, BindBuffer, (unsigned target, unsigned name))                                                              \
+  X(void, BufferData, (unsigned target, intptr_t bytes, const void *values, unsigned usage))                         \
+  X(void *, MapBufferRange, (unsigned target, intptr_t offset, intptr_t bytes, unsigned access))                     \
+  X(uint8_t, UnmapBuffer, (unsigned target))                                                                         \
+  X(void, GenVertexArrays, (int count, unsigned *names))                                                             \
+  X(void, DeleteVertexArrays, (int count, const unsigned *names))                                                    \
+  X(void, BindVertexArray, (unsigned name))                                                                          \
+  X(void, EnableVertexAttribArray, (unsigned place))                                                                 \
+  X(void, VertexAttribPointer,                                                                                       \
+    (unsigned place, int count, unsigned type, uint8_t normalized, int stride, const void *offset))                  \
+  X(void, DrawArrays, (unsigned mode, int first, int count))                                                         \
+  X(unsigned, CreateShader, (unsigned type))                                                                         \
+  X(void, DeleteShader, (unsigned name))                                                                             \
+  X(void, ShaderSource, (unsigned name, int count, const char *const *texts, const int *lengths))                    \
+  X(void, CompileShader, (unsigned name))                                                                            \
+  X(void, GetShaderiv, (unsigned name, unsigned what, int *value))                                                   \
+  X(void, GetShaderInfoLog, (unsigned name, int room, int *length, char *log))                                       \
+  X(unsigned, CreateProgram, (void))                                                                                 \
+  X(void, DeleteProgram, (unsigned name))                                                                            \
+  X(void, AttachShader, (unsigned program, unsigned shader))                                                         \
+  X(void, LinkProgram, (unsigned name))                                                                              \
+  X(void, GetProgramiv, (unsigned name, unsigned what, int *value))                                                  \
+  X(void, GetProgramInfoLog, (unsigned name, int room, int *length, char *log))                                      \
+  X(void, UseProgram, (unsigned name))                                                                               \
+  X(int, GetUniformLocation, (unsigned program, const char *name))                                                   \
+  X(void, Uniform1i, (int place, int value))                                                                         \
+  X(void, Uniform4i, (int place, int x, int y, int z, int w))                                                        \
+  X(void, Uniform4f, (int place, float x, float y, float z, float w))                                                \
+  X(void, Uniform4fv, (int place, int count, const float *values))                                                   \
+  X(void, Uniform4uiv, (int place, int count, const uint32_t *values))                                               \
+  X(void, UniformMatrix4fv, (int place, int count, uint8_t transpose, const float *values))                          \
+  X(gl_sync, FenceSync, (unsigned condition, unsigned flags))                                                        \
+  X(unsigned, ClientWaitSync, (gl_sync sync, unsigned flags, uint64_t timeout_ns))                                   \
   X(void, DeleteSync, (gl_sync sync))
 
 typedef struct gl {

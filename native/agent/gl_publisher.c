@@ -7,8 +7,10 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "cuda_gl.h"
 #include "encode.h"
 #include "error.h"
+#include "gl_share.h"
 #include "gl_state.h"
 #include "readback.h"
 #include "segment_file.h"
@@ -22,7 +24,8 @@ struct tele_gl {
   gl gl;
   egl_handle context; /* NULL: one that is not EGL's */
   tele_gl_options options;
-  readback *readback;
+  readback *readback; /* or the next, where the encoder reads the GPU's memory */
+  gl_share *share;
   agent_encoder *encoder;
   tele_producer *producer;
   uint32_t keyframes_answered;               /* of those asked for */
@@ -57,11 +60,29 @@ static agent_encoder_settings settings_of(const tele_gl_options *options) {
 }
 
 static int open_readback(tele_gl *made) {
-  gl_state users;
   const uint32_t conversion = made->options.conversion;
   bool by_shader = conversion == TELE_GL_AUTO ? !made->gl.is_software : conversion == TELE_GL_BY_SHADER;
+  return readback_open(&made->gl, made->options.width, made->options.height, by_shader, &made->readback);
+}
+
+/* On the GPU where all of that can be; what fails there is no reason to have no pictures. */
+static int open_encoder(tele_gl *made, agent_encoder_settings settings) {
+  int cuda_device = made->options.conversion == TELE_GL_AUTO ? cuda_gl_device() : -1;
+  if (cuda_device >= 0) settings.cuda_device = (uint32_t)cuda_device + 1;
+  int result = agent_encoder_open(&settings, &made->encoder);
+  if (result < 0 || !agent_encoder_is_on_gpu(made->encoder)) return result;
+  if (gl_share_open(&made->gl, cuda_device, made->options.width, made->options.height, &made->share) == 0) return 0;
+  agent_encoder_close(made->encoder);
+  made->encoder = NULL;
+  settings.cuda_device = 0;
+  return agent_encoder_open(&settings, &made->encoder);
+}
+
+static int open_in_context(tele_gl *made, const agent_encoder_settings *settings) {
+  gl_state users;
   gl_state_take(&made->gl, &users);
-  int result = readback_open(&made->gl, made->options.width, made->options.height, by_shader, &made->readback);
+  int result = open_encoder(made, *settings);
+  if (result == 0 && made->share == NULL) result = open_readback(made);
   gl_state_give_back(&users);
   return result;
 }
@@ -73,8 +94,7 @@ static int open_parts(tele_gl *made, const char *run_id) {
   if (result == 0) result = gl_load(&made->egl, &made->gl);
   if (result < 0) return result;
   made->context = made->egl.get_current_context();
-  result = open_readback(made);
-  if (result == 0) result = agent_encoder_open(&settings, &made->encoder);
+  result = open_in_context(made, &settings);
   if (result < 0) return result;
   const tele_producer_options ring = output_ring_size(settings.bitrate_kbps, settings.fps_mhz, settings.gop_ms);
   return tele_producer_open(run_id, &ring, &made->producer);
@@ -136,7 +156,7 @@ static int end_oldest(tele_gl *gl) {
   encoder_picture picture;
   tele_controls controls;
   access_unit unit;
-  int result = readback_take(gl->readback, &picture);
+  int result = gl->share != NULL ? gl_share_take(gl->share, &picture) : readback_take(gl->readback, &picture);
   if (result < 0) return result;
   gl->ended++;
   tele_producer_controls(gl->producer, &controls);
@@ -154,7 +174,9 @@ static int end_oldest(tele_gl *gl) {
 
 static int begin(tele_gl *gl, const tele_gl_frame *frame) {
   int result = check_texture(gl, frame->texture);
-  if (result == 0) result = readback_begin(gl->readback, frame->texture, frame->top_down == 0);
+  if (result < 0) return result;
+  result = gl->share != NULL ? gl_share_begin(gl->share, frame->texture, frame->top_down == 0)
+                             : readback_begin(gl->readback, frame->texture, frame->top_down == 0);
   if (result < 0) return result;
   const uint64_t now_ns = clock_mono_ns();
   gl->frames[gl->begun++ % READBACK_IN_FLIGHT_MAX] =
@@ -201,23 +223,29 @@ tele_producer *tele_gl_producer(tele_gl *gl) { return gl->producer; }
 int tele_gl_status_get(const tele_gl *gl, tele_gl_status *status) {
   *status = (tele_gl_status){.frames_published = tele_producer_frames(gl->producer),
                              .encoder = agent_encoder_kind(gl->encoder),
-                             .is_software = gl->gl.is_software};
+                             .is_software = gl->gl.is_software,
+                             .on_gpu = agent_encoder_is_on_gpu(gl->encoder)};
   snprintf(status->encoder_name, sizeof status->encoder_name, "%s", agent_encoder_name(gl->encoder));
   snprintf(status->note, sizeof status->note, "%s", agent_encoder_note(gl->encoder));
   snprintf(status->renderer, sizeof status->renderer, "%s", gl->gl.renderer);
   return 0;
 }
 
+static void close_in_context(tele_gl *gl) {
+  gl_state users;
+  gl_state_take(&gl->gl, &users);
+  if (gl->producer != NULL) end_all_but(gl, 0);
+  gl_share_close(gl->share, true);
+  readback_close(gl->readback);
+  gl_state_give_back(&users);
+}
+
 void tele_gl_close(tele_gl *gl) {
   if (gl == NULL) return;
-  /* Without its context, what it made there goes with that context. */
-  if (gl->readback != NULL && is_current(gl)) {
-    gl_state users;
-    gl_state_take(&gl->gl, &users);
-    if (gl->encoder != NULL && gl->producer != NULL) end_all_but(gl, 0);
-    readback_close(gl->readback);
-    gl_state_give_back(&users);
+  if ((gl->readback != NULL || gl->share != NULL) && is_current(gl)) {
+    close_in_context(gl);
   } else {
+    gl_share_close(gl->share, false);
     readback_abandon(gl->readback);
   }
   agent_encoder_close(gl->encoder);

@@ -613,6 +613,7 @@ typedef struct tele_gl_status {
   uint64_t frames_published;
   uint32_t encoder;     /* tele_encoder_kind in use */
   uint32_t is_software; /* 1: the CPU draws */
+  uint32_t on_gpu;      /* 1: the encoder reads the GPU's memory; 0: pictures are read into ours */
   char encoder_name[32];
   char note[160];     /* why it is this one */
   char renderer[128]; /* GL_RENDERER */

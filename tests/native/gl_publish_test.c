@@ -4,6 +4,7 @@
 #include "card.h"
 #include "convert.h"
 #include "decoder.h"
+#include "gpu_world.h"
 #include "harness.h"
 #include "headless.h"
 
@@ -245,3 +246,50 @@ static const test tests[] = {
     {"mistakes are told and end nothing", mistakes_are_told_and_end_nothing},
 };
 SUITE(gl_publish, tests);
+
+/* ---- With the double of NVIDIA's driver ------------------------------------------------------------ */
+
+static void publish_by_gpu(bool top_down, bool on_gpu) {
+  world world = make_world(160, 90, top_down);
+  tele_gl_options options = options_for(&world, TELE_GL_AUTO);
+  options.encoder = TELE_ENCODER_AUTO;
+  tele_gl_frame frame = {.texture = world.texture, .top_down = top_down, .step = 12};
+  tele_gl_status status;
+  tele_gl *gl = open_gl(&options);
+  CHECK_EQ(tele_gl_status_get(gl, &status), 0);
+  CHECK_EQ(status.on_gpu, on_gpu);
+  CHECK_EQ(status.encoder, TELE_ENCODER_NVENC);
+  CHECK_EQ(tele_gl_publish(gl, &frame), 0);
+  tele_reader *reader = open_reader();
+  expect_picture(&world, reader);
+  /* The next texture of that name is another one. */
+  world.headless.gl.DeleteTextures(1, &world.texture);
+  CHECK_EQ(tele_gl_publish(gl, &frame), -EINVAL);
+  frame.texture = make_texture(&world.headless.gl, 160, 90, GL_RGBA8, GL_RGBA, world.rgba);
+  CHECK_EQ(tele_gl_publish(gl, &frame), 0);
+  CHECK_EQ(read_unit(reader, 1)->frame, 2);
+  tele_reader_close(reader);
+  tele_gl_close(gl);
+  end_world(&world);
+  expect_nothing_left();
+}
+
+static void textures_stay_on_a_gpu_that_encodes(void) {
+  need_double();
+  publish_by_gpu(false, true);
+  publish_by_gpu(true, true);
+  pass_test();
+}
+
+static void where_sharing_fails_they_are_read(void) {
+  need_double();
+  setenv("NVENC_DOUBLE_FAIL", "cuGraphicsMapResources 1 999", 1);
+  publish_by_gpu(false, false);
+  pass_test();
+}
+
+static const test gpu_tests[] = {
+    {"textures stay on a GPU that encodes", textures_stay_on_a_gpu_that_encodes},
+    {"where sharing fails they are read", where_sharing_fails_they_are_read},
+};
+SUITE_ON_REQUEST(gpu_gl_publish, gpu_tests);
