@@ -7,7 +7,14 @@ import { ROOT } from "../tests/harness/box.ts";
 import type { Bench, BenchOptions, Row } from "./report.ts";
 
 /** Built by `make -C native bench-programs`, which leaves the last one out where iceoryx is not installed. */
-const PROGRAMS = ["ring_publish", "ring_latency", "ring_soak", "encode", "agent_render", "ring_iceoryx"];
+const PROGRAMS = [
+  "ring_publish",
+  "ring_latency",
+  "ring_soak",
+  "encode",
+  "agent_render",
+  "ring_iceoryx",
+];
 const NATIVE = `${ROOT}native`;
 
 async function run(command: string, args: string[]): Promise<string> {
