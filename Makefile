@@ -57,7 +57,7 @@ test: build ## run every test (SUITE=browser for one suite, FILTER=text for some
 	@exec $(DENO) run --allow-all tests/run.ts $(if $(SUITE),--suite "$(SUITE)") $(if $(FILTER),--filter "$(FILTER)")
 
 .PHONY: torture
-torture: build ## kill and cut everything again and again, and look what was lost: minutes (ARGS="--kills 50")
+torture: build ## kill and cut everything again and again, and look what was lost: half an hour (ARGS=--help)
 	@exec $(DENO) run --allow-all tests/torture/run.ts $(ARGS)
 
 .PHONY: ok

@@ -173,7 +173,7 @@ static void obey(keeper *keeper, const char *word) {
 }
 
 static void read_control(keeper *keeper) {
-  char words[64];
+  char words[1024];
   ssize_t length = read(STDIN_FILENO, words, sizeof words - 1);
   if (length < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (length <= 0) {

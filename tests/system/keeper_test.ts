@@ -190,7 +190,7 @@ Deno.test("keeper: hundreds of restarts leave no zombie and no descriptor", asyn
   assert.deepEqual({ descriptors: descriptors(), children: children() }, before);
 });
 
-Deno.test("keeper: ten cost almost nothing, and one that is itself stopped is replaced by nothing", async () => {
+Deno.test("keeper: ten cost almost nothing, and one that is itself stopped is given up", async () => {
   const kept = Array.from({ length: 10 }, () => new Kept({ command: ["sleep", "1000"] }));
   await waitFor("all to run", () => kept.every(({ pid }) => pid !== null));
   const keepers = kept.map(({ pid }) => parentOf(pid!));

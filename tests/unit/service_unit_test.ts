@@ -32,7 +32,7 @@ Deno.test("service unit: every word is one word to systemd, whatever stands in i
   assert(text.split("\n").includes(start), text);
   assert(text.includes(`Environment="TELEBRIDGE_RUNTIME_DIR=/run/a b%%c"`));
   assert(text.includes("Restart=on-failure\n"));
-  assert(text.includes("Delegate=memory pids\n"));
+  assert(text.includes(`Delegate=memory pids\nEnvironment="TELEBRIDGE_CGROUP=delegated"\n`));
 });
 
 Deno.test("service unit: a line feed, which would be another line of the unit, is refused", () => {
