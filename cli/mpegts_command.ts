@@ -15,8 +15,8 @@ const ASKED_FOR: readonly (string | null)[] = ["SIGINT", "SIGTERM", "SIGHUP", "S
 
 const EXAMPLES = `
 The command writes H.264 in Annex-B on its stdout, without B-frames; MPEG-TS leaves on ours, each picture as soon as
-the next one begins. What the command says on stderr is passed on. When nobody reads any more, the command is ended,
-and the exit code is 0; otherwise it is the command's.
+the next one begins. A command that writes MPEG-TS already is passed on as it is. When nobody reads any more, the
+command is ended, and the exit code is 0; otherwise it is the command's.
 
 Examples:
   telebridge mpegts -- ./robot-camera --h264 | ffplay -
@@ -90,7 +90,7 @@ async function mpegts(command: string[], fps: number | null): Promise<number> {
     if (!ASKED_FOR.includes(signal)) complain(`${command[0]} ended ${how}`);
     return code;
   }
-  if (wrapped.unitsPacked > 0) return 0;
+  if (wrapped.unitsPacked > 0 || wrapped.isTs) return 0;
   complain(
     `${command[0]} wrote no H.264 in Annex-B that begins with a keyframe: nothing was packed`,
   );

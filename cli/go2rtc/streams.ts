@@ -64,6 +64,9 @@ function commandOf({ command, source }: AgentConfig, isContainer: boolean): read
   if (source.kind !== "exec") {
     throw new NotForGo2rtc(`its source is "${source.kind}"; go2rtc starts "agent" and "exec"`);
   }
+  if (source.xvfb !== null) {
+    throw new NotForGo2rtc("it needs an Xvfb: let a script of yours start both");
+  }
   if (isContainer) throw new NotForGo2rtc("its program is not in the container");
   return command!;
 }

@@ -1,4 +1,4 @@
-/** A command's H.264 on its stdout becomes MPEG-TS on ours, access unit by access unit. */
+/** A command's H.264 on its stdout becomes MPEG-TS on ours, access unit by access unit. MPEG-TS passes as it is. */
 
 import { type SplitUnit, UnitFlag } from "../../ffi/annexb.ts";
 import type { Library } from "../../ffi/library.ts";
@@ -7,6 +7,9 @@ import { ArrivalClock } from "./arrival_clock.ts";
 
 /** Of one keyframe of 8K there would be less. A longer one is no H.264, and is dropped. */
 const UNIT_BYTES_MAX = 16 * 2 ** 20;
+/** Every packet of MPEG-TS begins with it. */
+const TS_SYNC = 0x47;
+const TS_PACKET_BYTES = 188;
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;
 
@@ -17,6 +20,8 @@ export interface Wrapped {
   unitsTooLarge: number;
   /** They have B-frames, whose order by time is not that in which they come. */
   hasBFrames: boolean;
+  /** It was MPEG-TS already, and nothing was packed. */
+  isTs: boolean;
   /** Whoever read us is gone. */
   isReaderGone: boolean;
 }
@@ -42,9 +47,15 @@ export async function wrapInTs(
     ? (arrivalMs: number) => clock.timeOf(arrivalMs * NS_PER_MS)
     : (_: number, index: number) => index / fps * NS_PER_S;
   const packer = new Packer(muxer, timeOf);
+  let isTs: boolean | null = null;
   let isReaderGone = false;
   try {
     for await (const bytes of input) {
+      isTs ??= beginsTs(bytes);
+      if (isTs) {
+        await writeAll(output, bytes);
+        continue;
+      }
       const arrivalMs = now();
       for (const unit of splitter.push(bytes)) await writeAll(output, packer.pack(unit, arrivalMs));
     }
@@ -56,7 +67,13 @@ export async function wrapInTs(
   }
   const { unitsPacked, unitsLeftOut, hasBFrames } = packer;
   const { unitsTooLarge } = splitter;
-  return { unitsPacked, unitsLeftOut, unitsTooLarge, hasBFrames, isReaderGone };
+  const isTsAlready = isTs === true;
+  return { unitsPacked, unitsLeftOut, unitsTooLarge, hasBFrames, isTs: isTsAlready, isReaderGone };
+}
+
+function beginsTs(bytes: Uint8Array): boolean {
+  if (bytes.byteLength < TS_PACKET_BYTES || bytes[0] !== TS_SYNC) return false;
+  return bytes.byteLength === TS_PACKET_BYTES || bytes[TS_PACKET_BYTES] === TS_SYNC;
 }
 
 /** Begins with a keyframe, also behind damage. */
