@@ -95,6 +95,7 @@ typedef struct gl_sync_object *gl_sync;
   X(uint8_t, IsEnabled, (unsigned capability))                                                                       \
   X(void, Enable, (unsigned capability))                                                                             \
   X(void, Disable, (unsigned capability))                                                                            \
+  X(void, Scissor, (int x, int y, int width, int height))                                                            \
   X(void, FrontFace, (unsigned direction))                                                                           \
   X(void, Viewport, (int x, int y, int width, int height))                                                           \
   X(void, ColorMask, (uint8_t red, uint8_t green, uint8_t blue, uint8_t alpha))                                      \

@@ -19,16 +19,33 @@
 #define CELL_COLUMNS (GLYPH_COLUMNS + 1)
 #define TEXT_CHARS_MAX 40
 /* A bitmap is a row of columns of bits, the lowest on top. */
-#define COLUMNS_MAX (TEXT_CHARS_MAX * CELL_COLUMNS)
+#define COLUMNS_MAX (TEXT_CHARS_MAX * CELL_COLUMNS) /* in the shader: four for each element */
 
 struct overlay {
   const gl *gl;
   uint32_t width, height;
-  unsigned program, vertex_array;
-  int place_box, place_columns;
+  unsigned bar_program, text_program, vertex_array;
+  int place_number, place_box, place_columns;
 };
 
-static const char fragment_shader[] =
+/* Two triangles for each bit, in a row, and under it for each complement. */
+static const char bar_vertex_shader[] =
+    "uniform int number;\n"
+    "flat out float shade;\n"
+    "void main() {\n"
+    "  int cell = gl_VertexID / 6, corner = gl_VertexID - 6 * cell, row = cell / 20, bit = cell - 20 * row;\n"
+    "  bool is_right = corner == 1 || corner >= 4, is_low = corner == 2 || corner == 3 || corner == 5;\n"
+    "  vec2 at = vec2(float(bit) + (is_right ? 1.0 : 0.0), float(row) + (is_low ? 1.0 : 0.0));\n"
+    "  gl_Position = vec4(at / vec2(10.0, 1.0) - 1.0, 0.0, 1.0);\n"
+    "  shade = float(((number >> bit) & 1) ^ row);\n"
+    "}\n";
+
+static const char bar_fragment_shader[] =
+    "flat in float shade;\n"
+    "out vec4 colour;\n"
+    "void main() { colour = vec4(vec3(shade), 1.0); }\n";
+
+static const char text_fragment_shader[] =
     "uniform vec4 box; /* left, top, and a pixel's share of a bit's sides: llvmpipe divides slowly */\n"
     "uniform uvec4 columns[60];\n"
     "out vec4 colour;\n"
@@ -64,34 +81,27 @@ int overlay_open(const gl *gl, uint32_t width, uint32_t height, overlay **made) 
   overlay *self = calloc(1, sizeof *self);
   if (self == NULL) return error_set(ENOMEM, "cannot make an overlay: no memory");
   *self = (overlay){.gl = gl, .width = width, .height = height};
-  int result = gl_program(gl, gl_cover_vertex_shader, fragment_shader, &self->program);
+  int result = gl_program(gl, bar_vertex_shader, bar_fragment_shader, &self->bar_program);
+  if (result == 0) result = gl_program(gl, gl_cover_vertex_shader, text_fragment_shader, &self->text_program);
   if (result < 0) {
-    free(self);
+    overlay_close(self);
     return result;
   }
-  self->place_box = gl->GetUniformLocation(self->program, "box");
-  self->place_columns = gl->GetUniformLocation(self->program, "columns");
+  self->place_number = gl->GetUniformLocation(self->bar_program, "number");
+  self->place_box = gl->GetUniformLocation(self->text_program, "box");
+  self->place_columns = gl->GetUniformLocation(self->text_program, "columns");
   gl->GenVertexArrays(1, &self->vertex_array);
   *made = self;
   return 0;
 }
 
-static void draw_bitmap(const overlay *overlay, const uint32_t *columns, int columns_count, int rows_count,
-                        const int box[4]) {
-  const gl *gl = overlay->gl;
-  gl->Viewport(box[0], box[1], columns_count * box[2], rows_count * box[3]);
-  gl->Uniform4f(overlay->place_box, (float)box[0], (float)box[1], 1 / (float)box[2], 1 / (float)box[3]);
-  gl->Uniform4uiv(overlay->place_columns, (columns_count + 3) / 4, columns);
-  gl->DrawArrays(GL_TRIANGLES, 0, 3);
-}
-
 static void draw_bar_code(const overlay *overlay, uint64_t frame) {
-  uint32_t columns[BAR_BITS];
+  const gl *gl = overlay->gl;
   int height = (int)overlay->height;
-  /* A bit, and under it its complement. */
-  for (int bit = 0; bit < BAR_BITS; bit++) columns[bit] = frame >> bit & 1 ? 1 : 2;
-  draw_bitmap(overlay, columns, BAR_BITS, 2,
-              (int[]){0, BAR_TOP(height), (int)overlay->width / BAR_BITS, BAR_ROW(height)});
+  gl->Viewport(0, BAR_TOP(height), (int)overlay->width / BAR_BITS * BAR_BITS, 2 * BAR_ROW(height));
+  gl->UseProgram(overlay->bar_program);
+  gl->Uniform1i(overlay->place_number, (int)(frame & ((1u << BAR_BITS) - 1)));
+  gl->DrawArrays(GL_TRIANGLES, 0, 6 * 2 * BAR_BITS);
 }
 
 static void draw_text(const overlay *overlay, const char *text) {
@@ -103,12 +113,29 @@ static void draw_text(const overlay *overlay, const char *text) {
     /* A row and a column of margin, so that the letters stand on black. */
     for (int k = 0; k < GLYPH_COLUMNS; k++) columns[i * CELL_COLUMNS + 1 + k] = (uint32_t)glyph[k] << 1;
   }
-  int columns_count = chars * CELL_COLUMNS + 1, rows_count = GLYPH_ROWS + 2;
-  int side = (int)overlay->width / (TEXT_CHARS_MAX * CELL_COLUMNS);
-  if (side < 1) side = 1;
-  draw_bitmap(overlay, columns, columns_count < COLUMNS_MAX ? columns_count : COLUMNS_MAX, rows_count,
-              (int[]){2 * side, (int)overlay->height - (rows_count + 2) * side, side, side});
+  /* Over the bar code, where there is room. */
+  const gl *gl = overlay->gl;
+  int columns_count = chars * CELL_COLUMNS, rows_count = GLYPH_ROWS + 2, height = (int)overlay->height;
+  int side = BAR_TOP(height) / rows_count;
+  int top = side > 0 ? (BAR_TOP(height) - rows_count * side) / 2 : height - rows_count;
+  if (side == 0) side = 1;
+  gl->Viewport(side, top, columns_count * side, rows_count * side);
+  gl->UseProgram(overlay->text_program);
+  gl->Uniform4f(overlay->place_box, (float)side, (float)top, 1 / (float)side, 1 / (float)side);
+  gl->Uniform4uiv(overlay->place_columns, (columns_count + 3) / 4, columns);
+  gl->DrawArrays(GL_TRIANGLES, 0, 3);
 }
+
+static void clear_panel(const overlay *overlay) {
+  const gl *gl = overlay->gl;
+  gl->Enable(GL_SCISSOR_TEST);
+  gl->Scissor(0, 0, (int)overlay->width, (int)overlay_rows(overlay->height));
+  gl->ClearColor(0, 0, 0, 1);
+  gl->Clear(GL_COLOR_BUFFER_BIT);
+  gl->Disable(GL_SCISSOR_TEST);
+}
+
+uint32_t overlay_rows(uint32_t height) { return BAR_TOP(height) + 2 * BAR_ROW(height); }
 
 void overlay_draw(overlay *overlay, uint64_t frame, uint64_t t_real_ns) {
   const gl *gl = overlay->gl;
@@ -118,9 +145,7 @@ void overlay_draw(overlay *overlay, uint64_t frame, uint64_t t_real_ns) {
   gmtime_r(&seconds, &utc);
   size_t length = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &utc);
   snprintf(text + length, sizeof text - length, ".%03uZ #%" PRIu64, (unsigned)(t_real_ns / 1000000 % 1000), frame);
-  gl->Disable(GL_DEPTH_TEST);
-  gl->Disable(GL_BLEND);
-  gl->UseProgram(overlay->program);
+  clear_panel(overlay);
   gl->BindVertexArray(overlay->vertex_array);
   draw_bar_code(overlay, frame);
   draw_text(overlay, text);
@@ -129,6 +154,7 @@ void overlay_draw(overlay *overlay, uint64_t frame, uint64_t t_real_ns) {
 void overlay_close(overlay *overlay) {
   if (overlay == NULL) return;
   overlay->gl->DeleteVertexArrays(1, &overlay->vertex_array);
-  overlay->gl->DeleteProgram(overlay->program);
+  if (overlay->bar_program != 0) overlay->gl->DeleteProgram(overlay->bar_program);
+  if (overlay->text_program != 0) overlay->gl->DeleteProgram(overlay->text_program);
   free(overlay);
 }

@@ -13,13 +13,13 @@
 
 #define NEAR 0.4f
 #define FAR 900.0f
-#define FIELD_OF_VIEW 0.80f /* radians, from top to bottom */
+#define FIELD_OF_VIEW 0.66f /* radians, from top to bottom */
 
 typedef enum part { WORLD, ROBOT, PARTS_COUNT } part;
 
 struct scene {
   const gl *gl;
-  uint32_t width, height;
+  uint32_t width, height, top; /* of the picture; under the overlay from that row on */
   unsigned program, vertex_arrays[PARTS_COUNT], buffers[PARTS_COUNT];
   int place_camera;
   world world;
@@ -70,7 +70,7 @@ static int open_parts(scene *made) {
 int scene_open(const gl *gl, uint32_t width, uint32_t height, scene **made) {
   scene *self = calloc(1, sizeof *self);
   if (self == NULL) return error_set(ENOMEM, "cannot make a scene: no memory");
-  *self = (scene){.gl = gl, .width = width, .height = height};
+  *self = (scene){.gl = gl, .width = width, .height = height, .top = overlay_rows(height)};
   int result = gl_program(gl, vertex_shader, fragment_shader, &self->program);
   if (result == 0) result = open_parts(self);
   if (result == 0) result = overlay_open(gl, width, height, &self->overlay);
@@ -89,8 +89,8 @@ static camera point_camera(const scene *scene, double seconds) {
   float swing = (float)fmod(seconds, 1e4), turn = pose.angle + 0.62f + 0.5f * sinf(swing * 0.11f);
   float distance = 4.8f + 0.9f * sinf(swing * 0.17f), height = 1.5f + 0.4f * sinf(swing * 0.07f + 2);
   vec3 eye = {pose.middle.x + distance * cosf(turn), pose.middle.y + height, pose.middle.z + distance * sinf(turn)};
-  vec3 target = {pose.middle.x * 0.92f, pose.middle.y + 0.85f, pose.middle.z * 0.92f};
-  return camera_at(eye, target, (float)scene->width / (float)scene->height, FIELD_OF_VIEW, NEAR, FAR);
+  vec3 target = {pose.middle.x * 0.92f, pose.middle.y + 0.5f, pose.middle.z * 0.92f};
+  return camera_at(eye, target, (float)scene->width / (float)(scene->height - scene->top), FIELD_OF_VIEW, NEAR, FAR);
 }
 
 static void draw_world(const scene *scene, const camera *camera) {
@@ -106,7 +106,7 @@ void scene_draw(scene *scene, const scene_state *state) {
   scene->robot.count = 0;
   robot_build(state->seconds, &scene->robot);
   fill(scene, ROBOT, &scene->robot, GL_DYNAMIC_DRAW);
-  gl->Viewport(0, 0, (int)scene->width, (int)scene->height);
+  gl->Viewport(0, (int)scene->top, (int)scene->width, (int)(scene->height - scene->top));
   gl->Enable(GL_DEPTH_TEST);
   gl->Enable(GL_CULL_FACE);
   gl->FrontFace(GL_CW);           /* the camera's y points down */
