@@ -7,8 +7,8 @@ import { PlayIcon, RestartIcon, StopIcon } from "./icons.tsx";
 
 const QUESTIONS: Readonly<Record<AgentAction, string>> = {
   start: "Start it?",
-  stop: "End its process, and leave it so?",
-  restart: "End its process, and start another?",
+  stop: "End its process?",
+  restart: "Replace its process?",
 };
 const YES: Readonly<Record<AgentAction, string>> = {
   start: "Start",

@@ -47,6 +47,10 @@ int decoder_run(decoder *decoder, const void *bytes, size_t bytes_count, encoder
   SBufferInfo info = {.iBufferStatus = 0};
   int state = (int)(*library)->DecodeFrameNoDelay(library, bytes, (int)bytes_count, planes, &info);
   if ((state & dsOutOfMemory) != 0) return error_set(ENOMEM, "cannot decode H.264: no memory");
+  /* Of Main and High profile it keeps a picture back, since B-frames might follow. A run's units come in their order. */
+  if (state == dsErrorFree && info.iBufferStatus != 1) {
+    state = (int)(*library)->FlushFrame(library, planes, &info);
+  }
   if (state != dsErrorFree || info.iBufferStatus != 1 || planes[0] == NULL) return 0;
   const SSysMEMBuffer *buffer = &info.UsrData.sSystemBuffer;
   *picture = (encoder_picture){.planes = {planes[0], planes[1], planes[2]},

@@ -139,14 +139,18 @@ export async function decodeJpeg(jpeg: Uint8Array): Promise<Uint8Array> {
   return output;
 }
 
-/** A moving picture as a producer of H.264 has it: access units, a keyframe every ten. */
+/**
+ * A moving picture as a producer of H.264 has it: access units, a keyframe every ten. Of baseline profile, or with
+ * `veryfast` of High.
+ */
 export function encodedCard(
   width: number,
   height: number,
   framesCount: number,
+  preset?: "veryfast",
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   const input = ["-f", "lavfi", "-i", `testsrc=size=${width}x${height}:rate=25`];
-  return encodedUnits(input, new Uint8Array(), framesCount);
+  return encodedUnits(input, new Uint8Array(), framesCount, preset);
 }
 
 /** The same of pictures: RGB rows without padding. */
@@ -162,13 +166,14 @@ async function encodedUnits(
   inputArgs: string[],
   input: Uint8Array<ArrayBuffer>,
   framesCount: number,
+  preset: "ultrafast" | "veryfast" = "ultrafast",
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   const { output } = await ffmpeg([
     ...inputArgs,
     // BT.709, which viewers take pictures for that do not say otherwise.
     ...["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709"],
     ...["-frames:v", `${framesCount}`, "-pix_fmt", "yuv420p", "-c:v", "libx264"],
-    ...["-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"],
+    ...["-preset", preset, "-tune", "zerolatency", "-g", "10"],
     ...["-x264-params", "aud=1:slices=1", "-f", "h264", "pipe:1"],
   ], input);
   const units: Uint8Array<ArrayBuffer>[] = [];
