@@ -6,6 +6,7 @@ import { bashScript } from "./completions/bash.ts";
 import { fishScript } from "./completions/fish.ts";
 import { type CommandWords, grammarOf } from "./completions/grammar.ts";
 import { zshScript } from "./completions/zsh.ts";
+import { CONFIG_FLAG, CONFIG_HELP, configOf } from "./config_file.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { allRuns } from "./stored_runs.ts";
 
@@ -33,6 +34,17 @@ export function completionsCommand(): Command {
     .action((shell: string, _, command: Command) => {
       Deno.stdout.writeSync(new TextEncoder().encode(SCRIPTS[shell]!(grammarOf(command.parent!))));
     });
+}
+
+/** What the shells' scripts ask. */
+export function agentNamesCommand(): Command {
+  const command = new Command("agent-names")
+    .description("Asked by completions: the agents of the configuration file.")
+    .option(DATA_DIR_FLAG, DATA_DIR_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP);
+  return command.action(({ dataDir }: { dataDir?: string }) => {
+    for (const { name } of configOf(command, dataDirOf(dataDir)).agents) console.log(name);
+  });
 }
 
 /** What the shells' scripts ask; quiet where nothing is stored. */

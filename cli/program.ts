@@ -7,7 +7,7 @@ import { StoreUnavailable } from "../core/storage/store.ts";
 import { VERSION } from "../core/version.ts";
 import { AGENT, agentCommand, becomeAgent } from "./agent_command.ts";
 import { agentsCommand } from "./agents_command.ts";
-import { completionsCommand, runNamesCommand } from "./completions_command.ts";
+import { agentNamesCommand, completionsCommand, runNamesCommand } from "./completions_command.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import { probeCommand } from "./doctor/probe.ts";
 import { go2rtcConfigCommand } from "./go2rtc_config_command.ts";
@@ -60,6 +60,7 @@ export function programOf(onExitCode: (code: number) => void): Command {
     .addCommand(ingestCommand(), { hidden: true })
     .addCommand(probeCommand(), { hidden: true })
     .addCommand(runNamesCommand(), { hidden: true })
+    .addCommand(agentNamesCommand(), { hidden: true })
     .commandsGroup("To watch:")
     .addCommand(serveCommand())
     .addCommand(tokenCommand())

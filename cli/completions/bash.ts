@@ -46,6 +46,7 @@ ${commands.map(commandCase).join("\n")}
 
 _telebridge_words() { COMPREPLY=($(compgen -W "$1" -- "$current")); }
 _telebridge_runs() { _telebridge_words "$(telebridge run-names 2>/dev/null)"; }
+_telebridge_agents() { _telebridge_words "$(telebridge agent-names 2>/dev/null)"; }
 _telebridge_files() { compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); }
 _telebridge_folders() { compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$current")); }
 _telebridge_commands() { COMPREPLY=($(compgen -c -- "$current")); }
@@ -86,6 +87,8 @@ function action(values: Values): string {
       return `_telebridge_words '${values.words.join(" ")}'`;
     case "runs":
       return "_telebridge_runs";
+    case "agents":
+      return "_telebridge_agents";
     case "file":
       return "_telebridge_files";
     case "folder":

@@ -79,6 +79,8 @@ function action(values: Values): string {
       return `-a ${quoted(values.words.join(" "))}`;
     case "runs":
       return "-a '(telebridge run-names 2>/dev/null)'";
+    case "agents":
+      return "-a '(telebridge agent-names 2>/dev/null)'";
     case "file":
       return "-F";
     case "folder":

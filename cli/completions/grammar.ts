@@ -6,7 +6,7 @@ import { settingChoices } from "../setting_options.ts";
 /** What a value may be. */
 export type Values =
   | { kind: "words"; words: readonly string[] }
-  | { kind: "runs" | "file" | "folder" | "command" | "any" };
+  | { kind: "runs" | "agents" | "file" | "folder" | "command" | "any" };
 
 export interface OptionWords {
   /** "--port", and its short form where it has one. */
@@ -33,6 +33,7 @@ const VALUES: Readonly<Record<string, Values["kind"]>> = {
   FILE: "file",
   DIR: "folder",
   RUN: "runs",
+  AGENT: "agents",
   CMD: "command",
 };
 

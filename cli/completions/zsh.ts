@@ -14,6 +14,12 @@ _telebridge_run_names() {
   compadd -a names
 }
 
+_telebridge_agent_names() {
+  local -a names
+  names=(\${(f)"$(telebridge agent-names 2>/dev/null)"})
+  compadd -a names
+}
+
 compdef _telebridge telebridge
 `;
 }
@@ -77,6 +83,8 @@ function action(values: Values): string {
       return `(${values.words.join(" ")})`;
     case "runs":
       return "_telebridge_run_names";
+    case "agents":
+      return "_telebridge_agent_names";
     case "file":
       return "_files";
     case "folder":

@@ -5,7 +5,10 @@ import { basename } from "node:path";
 import { hostname } from "node:os";
 
 export interface InitOptions {
-  /** 1 to 64 letters, digits, dots, dashes and underscores; by default the script's name and the time. */
+  /**
+   * 1 to 64 letters, digits, dots, dashes and underscores; by default $TELEBRIDGE_RUN, else the script's name and the
+   * time.
+   */
   run?: string;
   /** Of `telebridge serve`; by default $TELEBRIDGE_URL, else the server of the data directory on this machine. */
   url?: string;

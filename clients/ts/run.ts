@@ -161,7 +161,10 @@ export class Run implements AsyncDisposable {
   #hasExited = false;
 
   constructor(options: InitOptions) {
-    this.id = checkRunId(options.run ?? defaultRunId(process.argv[1], new Date()));
+    this.id = checkRunId(
+      // An agent of `telebridge serve` publishes under the agent's name.
+      options.run ?? (process.env.TELEBRIDGE_RUN || defaultRunId(process.argv[1], new Date())),
+    );
     this.#place = placeOf(options, process.env);
     this.#warnings = new Warnings(options.onWarning ?? ((line) => console.warn(line)));
     this.#coalescer = options.coalesceHz === undefined ? null : new Coalescer(options.coalesceHz);

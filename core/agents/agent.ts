@@ -17,6 +17,9 @@ const RESTARTS = { firstMs: 100, maxMs: 10_000, wellMs: 10_000 };
 /** So many short lives one after another, about half a minute of waiting, are a crash loop. */
 export const SHORT_LIVES_MAX = 10;
 
+/** What our agent says on stderr when it begins, and when another encoder takes over (native/agent). */
+const ENCODED_BY = /^telebridge agent: .*, encoded by (.+)$/;
+
 const MOVING: ReadonlySet<AgentState> = new Set(["starting", "running", "stopping", "restarting"]);
 
 /** Time as an argument. */
@@ -56,6 +59,8 @@ export interface AgentParts {
   journal: AgentJournal;
   /** Its status is another. */
   onChange(agent: Agent): void;
+  /** It told what encodes its pictures. */
+  onEncoder(agent: Agent, encoderName: string): void;
   /** Its process has ended. */
   onEnded(agent: Agent): void;
 }
@@ -70,6 +75,8 @@ export class Agent {
   /** From the decision to start it to its end. */
   #process: KeptProcess | null = null;
   #plan: AgentPlan | null = null;
+  /** "x264 164", as our agent says; null: it has not, or it is another program. */
+  #encoderName: string | null = null;
   #pid: number | null = null;
   #startedAtMs: number | null = null;
   #nextStartAtMs: number | null = null;
@@ -115,7 +122,7 @@ export class Agent {
       nextStartAtMs: this.#nextStartAtMs,
       lastEnd: this.#lastEnd,
       fps,
-      encoder: this.#plan?.placement.encoder ?? encoder,
+      encoder: this.#encoderName ?? this.#plan?.placement.encoder ?? encoder,
       gpu: this.#plan === null ? gpu : this.#plan.placement.gpu,
       source: source.kind,
       sourceWhy: this.#plan?.why ?? "",
@@ -211,7 +218,7 @@ export class Agent {
       const { command, env } = this.#plan;
       this.#process = keep({ command, env, cwd, memoryMaxBytes, stopGraceMs }, {
         onStarted: (pid) => this.#onStarted(pid),
-        onLine: (stream, text) => this.#parts.journal.line(stream, text),
+        onLine: (stream, text) => this.#onLine(stream, text),
         onUsage: (usage) => this.#onUsage(usage),
       });
       end = await this.#process.ended;
@@ -226,6 +233,15 @@ export class Agent {
     this.#startedAtMs = this.#parts.clock.nowMs();
     this.#parts.journal.note("info", `started as process ${pid} (${this.#plan!.why})`);
     if (this.#state === "starting") this.#change("running");
+  }
+
+  #onLine(stream: "stdout" | "stderr" | "keeper", text: string): void {
+    this.#parts.journal.line(stream, text);
+    const encoderName = stream === "stderr" ? ENCODED_BY.exec(text)?.[1] : undefined;
+    if (encoderName === undefined || this.config.source.kind !== "agent") return;
+    this.#encoderName = encoderName;
+    this.#parts.onEncoder(this, encoderName);
+    this.#parts.onChange(this);
   }
 
   #onUsage(usage: AgentUsage): void {
@@ -243,6 +259,7 @@ export class Agent {
     this.#pid = null;
     this.#startedAtMs = null;
     this.#usage = null;
+    this.#encoderName = null;
     this.#cpu = new CpuMeter();
     this.#trouble = null;
     this.#parts.onEnded(this);

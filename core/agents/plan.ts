@@ -16,6 +16,8 @@ export interface Placement {
 export interface Placer {
   /** Before each start; the same agent again replaces what it had. */
   place(config: AgentConfig): Placement | Promise<Placement>;
+  /** It told what encodes its pictures. */
+  onEncoder(name: string, isNvenc: boolean): void;
   /** Its process has ended. */
   release(name: string): void;
 }
@@ -25,6 +27,7 @@ export const AS_DECLARED = {
   place: ({ gpu, encoder }: AgentConfig): Placement => (
     { gpu, encoder, why: gpu === null ? "any GPU" : `GPU ${gpu}` }
   ),
+  onEncoder() {},
   release() {},
 } satisfies Placer;
 

@@ -175,6 +175,7 @@ export class AgentSupervisor {
       journal: journals.of(config.name),
       plan: async () => plan(config, await placer.place(config)),
       onChange: ({ name }) => this.#changed(name),
+      onEncoder: ({ name }, encoderName) => placer.onEncoder(name, /nvenc/i.test(encoderName)),
       onEnded: ({ name }) => placer.release(name),
     });
   }

@@ -90,10 +90,10 @@ static int fetch(agent_encoder *encoder, const encoder_picture *on_gpu, encoder_
 static int prepare(agent_encoder *encoder, const encoder_picture **picture, encoder_picture *fetched) {
   int result = 0;
   if (encoder->encoder == NULL) {
-    char text[sizeof encoder->note + 8];
+    char text[sizeof encoder->note + 64];
     result = open_next(encoder);
     if (result < 0) return result;
-    snprintf(text, sizeof text, "now by %s", encoder->note);
+    snprintf(text, sizeof text, "from now on (%s), encoded by %s", encoder->note, agent_encoder_name(encoder));
     say(encoder, text);
   }
   if ((*picture)->device_address != 0 && !agent_encoder_is_on_gpu(encoder)) {

@@ -115,6 +115,8 @@ export class AgentBench {
   readonly agent: Agent;
   /** What a plan waits for. */
   planned: Promise<void> = Promise.resolve();
+  /** As it told. */
+  readonly encoders: string[] = [];
   /** Its process has ended so often. */
   endsCount = 0;
 
@@ -126,7 +128,7 @@ export class AgentBench {
       plan: async (config) => {
         await this.planned;
         const placement = AS_DECLARED.place(config);
-        return { command: config.command!, env: {}, placement, why: "declared" };
+        return { command: config.command ?? ["ours"], env: {}, placement, why: "declared" };
       },
       keep: (spec, listener) => {
         const process = new ProcessDouble(spec, listener, 100 + this.processes.length);
@@ -134,6 +136,7 @@ export class AgentBench {
         return process;
       },
       onChange() {},
+      onEncoder: (_, encoderName) => this.encoders.push(encoderName),
       onEnded: () => this.endsCount++,
     });
   }

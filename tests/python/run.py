@@ -40,7 +40,7 @@ def main() -> int:
 
     # No server, and no spool, of the person's who runs the tests.
     scratch = tempfile.mkdtemp(prefix="telebridge-python-")
-    for variable in ("TELEBRIDGE_URL", "TELEBRIDGE_TOKEN"):
+    for variable in ("TELEBRIDGE_URL", "TELEBRIDGE_TOKEN", "TELEBRIDGE_RUN"):
         os.environ.pop(variable, None)
     os.environ["TELEBRIDGE_DATA_DIR"] = f"{scratch}/data"
     os.environ["TELEBRIDGE_SPOOL_DIR"] = f"{scratch}/spool"

@@ -121,6 +121,12 @@ class Frames(RunTest):
         del run
         self.assertFalse(exists(self.run_id))
 
+    def test_default_name_is_the_assigned_one(self) -> None:
+        os.environ["TELEBRIDGE_RUN"] = self.run_id
+        self.addCleanup(os.environ.pop, "TELEBRIDGE_RUN")
+        with telebridge.init(durable=False) as run:
+            self.assertEqual(run.id, self.run_id)
+
     def test_default_name_is_the_script_and_the_time(self) -> None:
         code = "import sys, telebridge; sys.argv[0] = {!r}; print(telebridge.init().id)"
         for script, name in [

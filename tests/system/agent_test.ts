@@ -221,7 +221,7 @@ Deno.test("agent: where the GPU's encoder fails, the next one goes on; asked for
   assert.equal(taken.code, 0, taken.stderr);
   assert.match(
     taken.stderr,
-    /encoded by NVENC .* on NVIDIA L4\n.*nvEncEncodePicture.*\n.*now by .*x264/,
+    /encoded by NVENC .* on NVIDIA L4\n.*nvEncEncodePicture.*\n.*from now on .*, encoded by x264/,
   );
   assert.deepEqual(await barCodes([taken.stdout]), countingFrom(1, 40));
   const ended = await runAgent(box, [...args, "--encoder=nvenc"], lost);

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { databasePath, openStore } from "../../core/storage/open.ts";
+import { writeConfig } from "../harness/agents.ts";
 import { TestBox } from "../harness/box.ts";
 import { DENO_ARGS, shell, telebridge } from "../harness/command.ts";
 import { StoredRun } from "../harness/stored_runs.ts";
 
-function storeRuns(box: TestBox): void {
+/** Some runs, and an agent. */
+function fill(box: TestBox): void {
+  writeConfig(box, "[agents.robot]\n");
   using store = openStore(databasePath(box.dataDir));
   for (const name of ["cartpole-1", "cartpole-2", "walker"]) new StoredRun(store, name);
 }
@@ -28,13 +31,14 @@ const CASES: readonly [line: string, offered: string[]][] = [
   ["telebridge replay --format m", ["msgpack"]],
   ["telebridge replay cart", ["cartpole-1", "cartpole-2"]],
   ["telebridge runs tag w", ["walker"]],
+  ["telebridge agents stop ro", ["robot"]],
   ["telebridge completions fi", ["fish"]],
   ["telebridge ing", []],
 ];
 
 Deno.test("completions: bash offers what the program has, and the stored runs", async () => {
   await using box = await TestBox.create();
-  storeRuns(box);
+  fill(box);
   const tries = CASES.map(([line]) => {
     const words = line.split(" ").map((word) => `'${word}'`);
     return `COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
@@ -69,7 +73,7 @@ Deno.test({
   ignore: !has("fish"),
   async fn() {
     await using box = await TestBox.create();
-    storeRuns(box);
+    fill(box);
     const few = CASES.slice(3, 9); // each takes fish a while
     const script = [
       `function telebridge; '${Deno.execPath()}' ${DENO_ARGS.join(" ")} $argv; end`,
@@ -107,7 +111,7 @@ Deno.test({
   ignore: !has("zsh"),
   async fn() {
     await using box = await TestBox.create();
-    storeRuns(box);
+    fill(box);
     const output = await new Deno.Command("zsh", {
       args: ["-f", "-c", ZSH],
       env: {

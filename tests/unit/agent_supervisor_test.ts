@@ -26,7 +26,7 @@ class Bench {
     this.supervisor = new AgentSupervisor(configsOf(text), {
       clock: this.clock,
       random: () => 0.5,
-      placer: { place: AS_DECLARED.place, release: (name) => this.released.push(name) },
+      placer: { ...AS_DECLARED, release: (name) => this.released.push(name) },
       plan: ({ command }, placement) =>
         Promise.resolve({ command: command!, env: {}, placement, why: "" }),
       keep: (spec, listener) => {

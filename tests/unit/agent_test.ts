@@ -214,6 +214,23 @@ Deno.test("agent: what it uses is told while it runs, and forgotten at its end",
   assert.equal(bench.endsCount, 1);
 });
 
+Deno.test("agent: ours tells what encodes, and another program's words are not taken for that", async () => {
+  const told = 'telebridge agent: run "a", 640 x 360 at 30 pictures/s and 900 kbit/s, ' +
+    "drawn by llvmpipe (LLVM 15.0.6, 256 bits), encoded by x264 164";
+  const own = new AgentBench({ text: "" });
+  await own.run();
+  assert.equal(own.agent.status(null).encoder, "auto");
+  own.process.listener.onLine("stderr", told);
+  assert.equal(own.agent.status(null).encoder, "x264 164");
+  assert.deepEqual(own.encoders, ["x264 164"]);
+  await own.process.end();
+  assert.equal(own.agent.status(null).encoder, "auto");
+  const other = new AgentBench();
+  await other.run();
+  other.process.listener.onLine("stderr", told);
+  assert.deepEqual(other.encoders, []);
+});
+
 Deno.test("agent: whatever is asked of it whenever, never two processes, and stopped is stopped", async () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = randomOf(seed);

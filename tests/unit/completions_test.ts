@@ -32,7 +32,9 @@ Deno.test("completions: every command and option that --help shows is in each sh
 
 Deno.test("completions: what is hidden stays so", () => {
   const names = [...commandsOf(grammar)].map(({ name }) => name);
-  for (const hidden of ["ingest", "probe", "run-names"]) assert(!names.includes(hidden), hidden);
+  for (const hidden of ["ingest", "probe", "run-names", "agent-names"]) {
+    assert(!names.includes(hidden), hidden);
+  }
   const serve = [...commandsOf(grammar)].find(({ name }) => name === "serve")!;
   assert(!serve.options.some(({ names }) => names.includes("--no-demo")));
 });

@@ -38,8 +38,16 @@ RUN_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PAUSE_NAP_S = 0.005
 
 
+def assigned_run_id() -> Optional[str]:
+    """What ``TELEBRIDGE_RUN`` says: an agent of ``telebridge serve`` publishes under the agent's name."""
+    return os.environ.get("TELEBRIDGE_RUN") or None
+
+
 def default_run_id() -> str:
-    """Script and time of starting, such as ``train-20261121-142530``."""
+    """As assigned, else script and time of starting, such as ``train-20261121-142530``."""
+    assigned = assigned_run_id()
+    if assigned is not None:
+        return assigned
     script = pathlib.Path(sys.argv[0] if sys.argv else "")
     stem = script.parent.name if script.stem == "__main__" else script.stem  # python -m PACKAGE
     stem = {"-c": "python", "-": "python", "ipykernel_launcher": "notebook"}.get(stem, stem)
@@ -58,7 +66,8 @@ def init(
 ) -> Run:
     """Starts a run and returns it. It shows up in the viewer with its first picture or number.
 
-    run: its name, 1 to 64 letters, digits, dots, dashes and underscores; by default the script's name and the time.
+    run: its name, 1 to 64 letters, digits, dots, dashes and underscores; by default
+        ``TELEBRIDGE_RUN``, else the script's name and the time.
     pausable: whether a viewer's pause button makes :meth:`Run.frame` wait.
     durable: whether numbers, steps, texts and files are stored. That needs grpcio and protobuf.
     tags: words to find the run by.

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._mosaic import tile
 from ._records import EpisodeSeen
-from ._run import Run, default_run_id, init
+from ._run import Run, assigned_run_id, default_run_id, init
 
 # Drawing an environment often costs more than stepping it.
 _FPS = 30.0
@@ -62,7 +62,7 @@ def wrap(
 
 def _run_id_of(env: Any) -> str:
     name = getattr(getattr(env, "spec", None), "id", None)
-    if not isinstance(name, str):
+    if assigned_run_id() is not None or not isinstance(name, str):
         return default_run_id()
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:48]
     return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}" if name else default_run_id()

@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from ._run import Run, default_run_id, init
+from ._run import Run, assigned_run_id, default_run_id, init
 
 _FPS = 15.0
 _RUN_ID_CHARS_MAX = 64
@@ -35,6 +35,8 @@ _EPISODE_RETURN, _EPISODE_LENGTH = "charts/episodic_return", "charts/episodic_le
 
 def run_id_of(logdir: Optional[str]) -> str:
     """CleanRL names a writer's folder after the run: ``runs/CartPole-v1__ppo__1__1700000000``."""
+    if assigned_run_id() is not None:
+        return default_run_id()
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", pathlib.Path(logdir).name if logdir else "").lstrip("._-")
     # The seed and the time, which tell runs apart, stand at its end.
     return name[-_RUN_ID_CHARS_MAX:].lstrip("._-") or default_run_id()
