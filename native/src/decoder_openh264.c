@@ -47,7 +47,8 @@ int decoder_run(decoder *decoder, const void *bytes, size_t bytes_count, encoder
   SBufferInfo info = {.iBufferStatus = 0};
   int state = (int)(*library)->DecodeFrameNoDelay(library, bytes, (int)bytes_count, planes, &info);
   if ((state & dsOutOfMemory) != 0) return error_set(ENOMEM, "cannot decode H.264: no memory");
-  /* Of Main and High profile it keeps a picture back, since B-frames might follow. A run's units come in their order. */
+  /* Of Main and High profile it keeps a picture back, since B-frames might follow. A run's units come in their order.
+   */
   if (state == dsErrorFree && info.iBufferStatus != 1) {
     state = (int)(*library)->FlushFrame(library, planes, &info);
   }
