@@ -35,8 +35,8 @@ export function EmptyRuns() {
         is a numpy array of bytes, height × width × 3. With Gymnasium one line does it:{" "}
         <code>env = telebridge.wrap(env)</code>. A program that the server should start and keep
         alive stands in its <code>telebridge.toml</code>:{" "}
-        <code>[agents.sim] command = ["python", "sim.py"]</code>. Without any trainer at hand, start
-        the server with <code>--demo</code>.
+        <code class="long-code">agents.sim.command = ["python", "sim.py"]</code>. Without any
+        trainer at hand, start the server with <code>--demo</code>.
       </p>
     </section>
   );

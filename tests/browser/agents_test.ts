@@ -55,7 +55,10 @@ restart = "never"
   await untilState(panel, "Running");
   await viewer.untilMoving();
 
+  await page.setViewportSize({ width: 360, height: 740 });
   await viewer.visitRuns(serve);
+  await untilState(row(failing), "Failed");
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   await row(failing).locator(".agent-log").click();
   await page.getByText("no licence").first().waitFor();
 
