@@ -88,7 +88,7 @@ export async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = programOf((code) => exitCode = code);
   try {
-    if (args[0] === AGENT) becomeAgent(args.slice(1));
+    if (args[0] === AGENT) await becomeAgent(args.slice(1));
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {

@@ -14,6 +14,7 @@ deno_version=2.9.4 # newer ones abort in nghttp2, see docs/architecture.md
 packages_run="gcc g++ libc6-dev libyuv-dev libjpeg62-turbo-dev libopenh264-dev libx264-dev libffmpeg-nvenc-dev libsqlite3-dev"
 packages_python="python3 python3-grpcio python3-numpy python3-pip python3-protobuf python3-setuptools python3-venv python3-wheel"
 packages_test="libegl1 libgl1-mesa-dri libgles-dev chromium ffmpeg clang-14 clang-format-14 libclang-rt-14-dev git iproute2 pkgconf sqlite3"
+packages_sources="gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-tools x11-xserver-utils xvfb"
 packages_dist="libssl-dev libzstd-dev"
 packages_bench="iceoryx libiceoryx-binding-c-dev influxdb"
 
@@ -95,8 +96,8 @@ case ${1:-run} in
   run) packages=$packages_run ;;
   python) packages="$packages_run $packages_python" ;;
   dist) packages="$packages_run $packages_dist" ;;
-  test) packages="$packages_run $packages_python $packages_dist $packages_test" ;;
-  bench) packages="$packages_run $packages_python $packages_dist $packages_test $packages_bench" ;;
+  test) packages="$packages_run $packages_python $packages_dist $packages_test $packages_sources" ;;
+  bench) packages="$packages_run $packages_python $packages_dist $packages_test $packages_sources $packages_bench" ;;
   *) fail "unknown level \"$1\": say run, python, dist, test or bench" ;;
 esac
 

@@ -4,6 +4,7 @@ import type { Library } from "../../ffi/library.ts";
 import type { JournalLane } from "../durable/lane.ts";
 import type { RunRegistry } from "../registry.ts";
 import type { AgentClock } from "./agent.ts";
+import { CaptureTools } from "./capture_tools.ts";
 import type { AgentConfig } from "./config.ts";
 import { agentEnvironment } from "./environment.ts";
 import { Journals } from "./journals.ts";
@@ -48,13 +49,16 @@ export function assembleAgents(
   },
 ): { supervisor: AgentSupervisor; journals: Journals; watch: AgentWatch } {
   const { agentPath, keeperPath, environment } = setup;
+  const captures = new CaptureTools();
   const journals = new Journals(lane, { clock: CLOCK });
   const supervisor = new AgentSupervisor(setup.configs, {
     clock: CLOCK,
     random: Math.random,
     placer: new Placements(() => findMachine(program)),
     plan: async (config, placement) => {
-      const { command, why } = await sourceCommand(config, placement, { agentPath });
+      const { command, why } = await sourceCommand(config, placement, {
+        ...{ agentPath, captures, environment },
+      });
       const env = agentEnvironment(config, placement, { environment, dataDir });
       return { command, env, placement, why: `${why}; ${placement.why}` };
     },

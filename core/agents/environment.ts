@@ -22,8 +22,8 @@ export function agentEnvironment(
     ...Object.fromEntries(inherited),
     // Else Python keeps what it prints for a long time, and its last words are lost where it is killed.
     PYTHONUNBUFFERED: "1",
-    // A program of somebody else's does not know --gpu. The order is that of nvidia-smi, as it is ours.
-    ...(gpu === null || config.command === null
+    // Programs of other people do not know --gpu. The order is that of nvidia-smi, as it is ours.
+    ...(gpu === null || config.source.kind === "agent"
       ? {}
       : { CUDA_DEVICE_ORDER: "PCI_BUS_ID", CUDA_VISIBLE_DEVICES: String(gpu) }),
     ...config.env,

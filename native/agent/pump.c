@@ -24,6 +24,8 @@
 #define SILENCE_NS (10 * NS_PER_S)
 /* Between the end of a command's output and its own. */
 #define LINGER_MS 2000u
+/* For a command that is asked to end: closing its output sooner would make it complain. */
+#define LINGER_SHORT_MS 200u
 
 enum { SOURCE, BESIDE, DISPLAY, PROGRAMS };
 
@@ -190,6 +192,7 @@ int pump_run(const agent_options *options) {
   pump_ring_close(&pump.ring);
   source_stream_close(pump.stream);
   children_ask(pump.programs, DISPLAY);
+  children_wait(pump.programs, DISPLAY, LINGER_SHORT_MS);
   if (pump.fd >= 0) close(pump.fd); /* whoever waits for room in it goes on */
   children_end(pump.programs, DISPLAY);
   children_ask(pump.programs + DISPLAY, 1); /* after those that draw on it, and would complain */
