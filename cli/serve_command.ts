@@ -28,7 +28,8 @@ Examples:
                                                URL that serve printed there
 
 The configuration file (--config, else telebridge.toml in the data directory) has the flags' names as
-keys: port = 8080, allow-host = ["gpu-box.lan"].
+keys: port = 8080, allow-host = ["gpu-box.lan"]. It alone says which agents to keep running, a table
+[agents.NAME] each: telebridge agents --help.
 `;
 
 export function serveCommand(): Command {
