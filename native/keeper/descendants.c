@@ -113,6 +113,8 @@ uint64_t descendants_proportional_bytes(const descendants *list) {
   return sum;
 }
 
-void descendants_signal(const descendants *list, int signal_number) {
-  for (size_t i = 0; i < list->count; i++) kill(list->pids[i], signal_number);
+void descendants_signal(const descendants *list, int signal_number, pid_t group_spared) {
+  for (size_t i = 0; i < list->count; i++) {
+    if (group_spared == 0 || getpgid(list->pids[i]) != group_spared) kill(list->pids[i], signal_number);
+  }
 }

@@ -24,7 +24,7 @@ void descendants_usage(const descendants *list, usage *usage);
  * their pages for that. */
 uint64_t descendants_proportional_bytes(const descendants *list);
 
-/* Sends it to each. */
-void descendants_signal(const descendants *list, int signal_number);
+/* Sends it to each that is not in this process group; 0: to all. */
+void descendants_signal(const descendants *list, int signal_number, pid_t group_spared);
 
 #endif

@@ -67,25 +67,25 @@ uint64_t keeper_now_ms(void) {
 
 /* ---- Ending ------------------------------------------------------------------------------------------------------ */
 
-static void signal_all(keeper *keeper, int signal_number) {
-  if (!keeper->has_status) kill(-keeper->command.pid, signal_number); /* all of the group at once, forks included */
-  descendants_list(&keeper->list);
-  descendants_signal(&keeper->list, signal_number);
-}
-
 static void kill_all(keeper *keeper) {
   keeper->phase = KILLED;
   keeper->deadline_ms = keeper_now_ms() + KILL_MS;
   cgroup_kill(&keeper->cgroup);
-  signal_all(keeper, SIGKILL);
+  if (!keeper->has_status) kill(-keeper->command.pid, SIGKILL); /* all of the group at once, forks included */
+  descendants_list(&keeper->list);
+  descendants_signal(&keeper->list, SIGKILL, 0);
 }
 
+/* By one signal each: to many programs a second one says that they have no time. */
 static void ask_all(keeper *keeper) {
   if (keeper->phase != RUNNING) return;
   keeper->phase = ASKED;
   keeper->deadline_ms = keeper_now_ms() + keeper->options->grace_ms;
-  signal_all(keeper, SIGTERM);
-  descendants_signal(&keeper->list, SIGCONT); /* one that is stopped can end by SIGTERM only when it goes on */
+  pid_t group = keeper->has_status ? 0 : keeper->command.pid;
+  descendants_list(&keeper->list);
+  if (group != 0) kill(-group, SIGTERM);
+  descendants_signal(&keeper->list, SIGTERM, group);
+  descendants_signal(&keeper->list, SIGCONT, 0); /* one that is stopped can end by SIGTERM only when it goes on */
 }
 
 /* The command, or one of those that it has left to us. When it was the last, all is over. */
