@@ -4,11 +4,13 @@
  *
  *     tests/run.ts [--suite NAME]... [--filter TEXT]
  */
-import { closingLine, type Counts } from "./runner/counts.ts";
+import { basename } from "node:path";
+import { parseArgs } from "node:util";
+import { closingLine, type Counts, sumOf } from "./runner/counts.ts";
+import { inLanes } from "./runner/lanes.ts";
 import { Sandbox } from "./runner/sandbox.ts";
 import { type Suite, suites } from "./runner/suites.ts";
-import { judge } from "./runner/verdict.ts";
-import { parseArgs } from "node:util";
+import { judge, type Verdict } from "./runner/verdict.ts";
 
 const LOG_FOLDER = "dist/tests";
 /** How much of a failed suite's log is shown; the log itself has the rest. */
@@ -17,6 +19,8 @@ const LOG_TAIL_LINES = 80;
 const HEARTBEAT_SECONDS = 60;
 /** Between asking a hanging suite to end and ending it. */
 const KILL_AFTER_SECONDS = 10;
+/** Files of a suite that run at the same time, where it allows that. */
+const LANES = 2;
 
 interface Result extends Counts {
   readonly suite: string;
@@ -48,35 +52,70 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function runSuite(suite: Suite, sandbox: Sandbox, filter?: string): Promise<Result> {
-  const log = `${LOG_FOLDER}/${suite.name}.log`;
-  const bound = ["timeout", `--kill-after=${KILL_AFTER_SECONDS}`, `${suite.minutesMax}m`];
-  const filterArgs = filter !== undefined && suite.filterFlag ? [suite.filterFlag, filter] : [];
   const startedAtMs = Date.now();
   const secondsSoFar = () => (Date.now() - startedAtMs) / 1000;
   const heartbeat = setInterval(
-    () => console.log(`  ${suite.name}: running for ${secondsSoFar().toFixed(0)} s (${log})`),
+    () => console.log(`  ${suite.name}: running for ${secondsSoFar().toFixed(0)} s`),
     HEARTBEAT_SECONDS * 1000,
   );
+  const runFile = (file?: string) => () => runPart(suite, file, sandbox, filter);
+  const { sideBySide, alone } = suite.files ?? { sideBySide: [], alone: [undefined] };
+  const parts = [
+    ...await inLanes(LANES, sideBySide.map(runFile)),
+    ...await inLanes(1, alone.map(runFile)),
+  ];
+  clearInterval(heartbeat);
+
+  const counts = sumOf(parts.map((part) => part.verdict.counts));
+  console.log(
+    `${suite.name.padEnd(10)} ${closingLine(counts)}  (${secondsSoFar().toFixed(1)} s)`,
+  );
+  for (const { name, log, text, verdict } of parts) {
+    if (verdict.counts.failed === 0) continue;
+    const tail = text.trimEnd().split("\n").slice(-LOG_TAIL_LINES);
+    console.log(tail.map((line) => `  | ${line}`).join("\n"));
+    console.log(`  ${name}: ${verdict.complaint ?? "tests failed"}; the whole log is ${log}`);
+  }
+  return { suite: suite.name, ...counts };
+}
+
+interface Part {
+  /** `system`, or `system/tls_test.ts` where a suite's files run one by one. */
+  readonly name: string;
+  readonly log: string;
+  readonly text: string;
+  readonly verdict: Verdict;
+}
+
+/** Runs one file of a suite, or all of it. */
+async function runPart(
+  suite: Suite,
+  file: string | undefined,
+  sandbox: Sandbox,
+  filter?: string,
+): Promise<Part> {
+  const name = file === undefined ? suite.name : `${suite.name}/${basename(file)}`;
+  const log = `${LOG_FOLDER}/${name.replace("/", ".")}.log`;
+  const bound = ["timeout", `--kill-after=${KILL_AFTER_SECONDS}`, `${suite.minutesMax}m`];
+  const filterArgs = filter !== undefined && suite.filterFlag ? [suite.filterFlag, filter] : [];
+  const startedAtMs = Date.now();
   // The shell gives the suite the log itself to write to, not a pipe: a process that it leaves
   // behind can then not keep the runner waiting for the pipe's end.
   const intoLog = ["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", log];
   const exitStatus = await run(
-    [...intoLog, ...bound, ...suite.command, ...filterArgs],
-    sandbox.environment,
+    [...intoLog, ...bound, ...suite.command, ...filterArgs, ...(file === undefined ? [] : [file])],
+    await sandbox.newRoom(),
   );
-  clearInterval(heartbeat);
-
   const text = await Deno.readTextFile(log);
-  const ending = { exitStatus, seconds: secondsSoFar(), filtered: filter !== undefined };
-  const { counts, complaint } = judge(suite, ending, text);
-  console.log(`${suite.name.padEnd(10)} ${closingLine(counts)}  (${ending.seconds.toFixed(1)} s)`);
-  if (counts.failed > 0) {
-    console.log(
-      text.trimEnd().split("\n").slice(-LOG_TAIL_LINES).map((line) => `  | ${line}`).join("\n"),
-    );
-    console.log(`  ${suite.name}: ${complaint ?? "tests failed"}; the whole log is ${log}`);
-  }
-  return { suite: suite.name, ...counts };
+  const seconds = (Date.now() - startedAtMs) / 1000;
+  const ending = {
+    exitStatus,
+    seconds,
+    filtered: filter !== undefined,
+    isPart: file !== undefined,
+  };
+  const verdict = judge(suite, ending, text);
+  return { name, log, text, verdict };
 }
 
 async function checkLeftovers(sandbox: Sandbox): Promise<Result> {
@@ -91,7 +130,6 @@ async function checkLeftovers(sandbox: Sandbox): Promise<Result> {
 }
 
 function summarize(results: readonly Result[]): number {
-  const sum = (part: (result: Result) => number) => results.reduce((all, r) => all + part(r), 0);
   const skipReasons = results.flatMap(({ suite, skipReasons }) =>
     skipReasons.map((reason) => `${suite}: ${reason}`)
   );
@@ -101,15 +139,10 @@ function summarize(results: readonly Result[]): number {
       console.log(`  ${reason}${tests.length > 1 ? ` (${tests.length} tests)` : ""}`);
     }
   }
-  const failed = sum((result) => result.failed);
+  const sum = sumOf(results);
   console.log("");
-  console.log(closingLine({
-    passed: sum((result) => result.passed),
-    failed,
-    skipped: sum((result) => result.skipped),
-    skipReasons,
-  }));
-  return failed === 0 ? 0 : 1;
+  console.log(closingLine(sum));
+  return sum.failed === 0 ? 0 : 1;
 }
 
 /** Ctrl-C was pressed. */

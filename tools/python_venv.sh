@@ -7,6 +7,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# One at a time: tests that run at the same time ask for the same environment.
+mkdir -p .tools
+exec 9>.tools/python.lock
+flock 9
+
 venv="$PWD/.tools/python"
 if [ "${1:-}" = newest ]; then venv="$venv-newest"; fi
 wheel=$(ls clients/python/dist/telebridge-*.whl)

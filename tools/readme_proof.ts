@@ -173,7 +173,7 @@ async function main(clone: string): Promise<number> {
   try {
     const written = await readmeCommand(clone);
     const command = `${written} ARGS="--port 0 --data-dir ${dataFolder}"`;
-    const run = new Run(command, clone, sandbox.environment);
+    const run = new Run(command, clone, await sandbox.newRoom());
     const url = await check(`\`${written}\` prints a URL`, () => run.url());
     if (url !== undefined) {
       const page = await check("the printed URL leads to the demo's picture", async () => {

@@ -5,6 +5,7 @@
 
 import { ROOT, type TestBox } from "../harness/box.ts";
 import { LineReader } from "../harness/line_reader.ts";
+import { installedPython } from "../harness/python.ts";
 
 /** A client that has ended its run may still have a sender at work. */
 const END_MS_MAX = 20_000;
@@ -20,17 +21,9 @@ function typescript(): Client {
   return { name: "typescript", command };
 }
 
-/** The installed wheel, as tests/python/run.sh makes it. */
 function python(): Client {
-  const built = new Deno.Command("make", {
-    args: ["--silent", "--no-print-directory", "-C", "clients/python", "wheel"],
-    cwd: ROOT,
-    stdout: "null",
-  }).outputSync();
-  const venv = new Deno.Command("tools/python_venv.sh", { cwd: ROOT }).outputSync();
-  if (!built.success || !venv.success) throw new Error("the Python client could not be built");
-  const path = new TextDecoder().decode(venv.stdout).trim();
-  return { name: "python", command: [path, "-P", `${ROOT}tests/clients/drivers/python_driver.py`] };
+  const driver = `${ROOT}tests/clients/drivers/python_driver.py`;
+  return { name: "python", command: [installedPython(), "-P", driver] };
 }
 
 const clients: readonly Client[] = [typescript(), python()];

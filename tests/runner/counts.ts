@@ -46,6 +46,17 @@ export function countTests(log: string): Counts {
   return { passed, failed, skipped: skipReasons.length, skipReasons };
 }
 
+export function sumOf(all: readonly Counts[]): Counts {
+  const sum = (part: (counts: Counts) => number) =>
+    all.reduce((so, counts) => so + part(counts), 0);
+  return {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed),
+    skipped: sum(({ skipped }) => skipped),
+    skipReasons: all.flatMap(({ skipReasons }) => skipReasons),
+  };
+}
+
 /** `make test`'s last line, and that of every harness: CLOSING_LINE reads it back. */
 export function closingLine({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed` + (skipped > 0 ? `, ${skipped} skipped` : "");

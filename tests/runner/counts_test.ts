@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closingLine, countTests } from "./counts.ts";
+import { closingLine, countTests, sumOf } from "./counts.ts";
 
 Deno.test("counts: Deno's summary, coloured or not, with steps, filters and ignored tests", () => {
   const plain = countTests("ok | 7 passed (2 steps) | 0 failed | 3 filtered out (23ms)\n");
@@ -36,4 +36,11 @@ Deno.test("counts: the closing line reads back as what it says", () => {
   assert.equal(closingLine(counts), "8 passed, 1 failed, 1 skipped");
   const { passed, failed, skipped } = countTests(closingLine(counts));
   assert.deepEqual([passed, failed, skipped], [8, 1, 1]);
+});
+
+Deno.test("counts: those of several files add up, with their reasons", () => {
+  const one = { passed: 2, failed: 0, skipped: 1, skipReasons: ["no ffmpeg"] };
+  const other = { passed: 3, failed: 1, skipped: 0, skipReasons: [] };
+  const both = { passed: 5, failed: 1, skipped: 1, skipReasons: ["no ffmpeg"] };
+  assert.deepEqual(sumOf([one, other]), both);
 });

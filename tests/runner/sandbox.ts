@@ -1,5 +1,5 @@
 /**
- * The folder and the environment that tests run in, and what they left behind there. Processes are
+ * The folder and the environments that tests run in, and what they left behind there. Processes are
  * known by the folder's name in their environment or command line, so that whatever else runs on
  * the machine meanwhile is neither blamed nor touched.
  */
@@ -18,29 +18,34 @@ export interface Leftover {
 
 export class Sandbox {
   readonly #segmentsBefore = segments();
+  #roomsCount = 0;
 
   private constructor(
-    /** Made for this run alone; TMPDIR of all that runs in the sandbox. */
+    /** Made for this run alone. */
     readonly folder: string,
-    /** The whole environment for commands in the sandbox. */
-    readonly environment: Record<string, string>,
   ) {}
 
-  /** Makes a sandbox whose commands see no TELEBRIDGE_* setting of the caller's. */
   static async create(): Promise<Sandbox> {
-    const folder = await Deno.makeTempDir({ prefix: "tb-" });
-    const runtimeFolder = `${folder}/runtime`;
-    await Deno.mkdir(runtimeFolder, { mode: 0o700 });
+    return new Sandbox(await Deno.makeTempDir({ prefix: "tb-" }));
+  }
+
+  /**
+   * A new room, which commands have to themselves: its whole environment, with folders of its own for files, sockets and
+   * data, and without any TELEBRIDGE_* setting of the caller's.
+   */
+  async newRoom(): Promise<Record<string, string>> {
+    const folder = `${this.folder}/${++this.#roomsCount}`; // short: sockets' paths have 107 bytes
+    await Deno.mkdir(`${folder}/runtime`, { recursive: true, mode: 0o700 });
     const inherited = Object.entries(Deno.env.toObject())
       .filter(([name]) => !name.startsWith("TELEBRIDGE_"));
-    return new Sandbox(folder, {
+    return {
       ...Object.fromEntries(inherited),
       TMPDIR: folder,
-      XDG_RUNTIME_DIR: runtimeFolder,
+      XDG_RUNTIME_DIR: `${folder}/runtime`,
       XDG_DATA_HOME: `${folder}/data`,
       XDG_STATE_HOME: `${folder}/state`,
       NO_COLOR: "1",
-    });
+    };
   }
 
   /** What is still there, once whatever is ending has had time to end. */

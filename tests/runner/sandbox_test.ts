@@ -8,8 +8,10 @@ async function kinds(sandbox: Sandbox): Promise<string[]> {
 Deno.test("sandbox: a clean one has nothing left, and hides the caller's settings", async () => {
   Deno.env.set("TELEBRIDGE_PORT", "1");
   const sandbox = await Sandbox.create();
+  const room = await sandbox.newRoom();
   Deno.env.delete("TELEBRIDGE_PORT");
-  assert.equal(sandbox.environment.TELEBRIDGE_PORT, undefined);
+  assert.equal(room.TELEBRIDGE_PORT, undefined);
+  assert.notEqual((await sandbox.newRoom()).TMPDIR, room.TMPDIR);
   assert.deepEqual(await kinds(sandbox), []);
   await sandbox.remove();
   await assert.rejects(Deno.stat(sandbox.folder), Deno.errors.NotFound);
@@ -20,7 +22,7 @@ Deno.test("sandbox: a process left behind is seen and ended", async () => {
   // setsid: as a browser or a daemon would, it leaves its parent's session.
   const child = new Deno.Command("setsid", {
     args: ["sh", "-c", "echo started; read _"],
-    env: sandbox.environment,
+    env: await sandbox.newRoom(),
     clearEnv: true,
     stdin: "piped",
     stdout: "piped",
@@ -36,7 +38,7 @@ Deno.test("sandbox: a process left behind is seen and ended", async () => {
 
 Deno.test("sandbox: a socket left behind is seen, a closed one is not", async () => {
   const sandbox = await Sandbox.create();
-  const path = `${sandbox.folder}/runtime/left.sock`;
+  const path = `${(await sandbox.newRoom()).XDG_RUNTIME_DIR}/left.sock`;
   {
     using _listener = Deno.listen({ transport: "unix", path });
     assert.deepEqual(await kinds(sandbox), ["socket"]);

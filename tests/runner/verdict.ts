@@ -7,6 +7,8 @@ export interface Ending {
   readonly seconds: number;
   /** Only some of its tests were asked for, so that none may be right. */
   readonly filtered: boolean;
+  /** One file of several: all of its tests may be such as this machine must skip. */
+  readonly isPart: boolean;
 }
 
 export interface Verdict {
@@ -32,5 +34,6 @@ function complaintAbout(suite: Suite, ending: Ending, counts: Counts): string | 
   }
   if (ending.exitStatus !== 0) return `exited with status ${ending.exitStatus}`;
   if (counts.failed > 0) return "exited with status 0 although tests failed";
-  if (counts.passed === 0 && !ending.filtered) return "ran no test";
+  const mayBeEmpty = ending.filtered || (ending.isPart && counts.skipped > 0);
+  if (counts.passed === 0 && !mayBeEmpty) return "ran no test";
 }

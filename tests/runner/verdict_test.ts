@@ -4,7 +4,7 @@ import { judge } from "./verdict.ts";
 
 const harness: Suite = { name: "c", command: ["c"], minutesMax: 1, counted: "log" };
 const tool: Suite = { name: "lint", command: ["lint"], minutesMax: 1, counted: "exit" };
-const fine = { exitStatus: 0, seconds: 1, filtered: false };
+const fine = { exitStatus: 0, seconds: 1, filtered: false, isPart: false };
 
 Deno.test("verdict: a harness is taken at its word when it ends well", () => {
   const { counts, complaint } = judge(harness, fine, "9 passed, 0 failed\n");
@@ -33,8 +33,15 @@ Deno.test("verdict: a suite that runs no test has failed, unless a filter left n
   assert.equal(judge(harness, { ...fine, filtered: true }, "nothing to do\n").counts.failed, 0);
 });
 
+Deno.test("verdict: one file of several may be skipped whole, a suite may not", () => {
+  const log = "SKIP: no network\nok | 0 passed | 0 failed | 1 ignored (5ms)\n";
+  assert.equal(judge(harness, fine, log).complaint, "ran no test");
+  assert.equal(judge(harness, { ...fine, isPart: true }, log).complaint, undefined);
+  assert.equal(judge(harness, { ...fine, isPart: true }, "").complaint, "ran no test");
+});
+
 Deno.test("verdict: a hang is called a hang", () => {
-  const ending = { exitStatus: 124, seconds: 60.1, filtered: false };
+  const ending = { ...fine, exitStatus: 124, seconds: 60.1 };
   const { counts, complaint } = judge(harness, ending, "3 passed, 0 failed\n");
   assert.equal(counts.failed, 1);
   assert.equal(complaint, "hung: ended after 1 minutes");
