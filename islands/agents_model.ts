@@ -6,7 +6,7 @@ import type { AgentAction, commandAgent, fetchAgents } from "./agents_api.ts";
 import type { ViewerClient } from "./viewer_client.ts";
 
 const READ_MS = 1_000;
-/** A server whose file declares no agent may be told of one: telebridge agents reload. */
+/** Where there is none to show, one may still be declared: telebridge agents reload. */
 const READ_NONE_MS = 15_000;
 
 /** What a person asked of an agent and has to say yes to. */
@@ -16,6 +16,8 @@ export interface AgentQuestion {
 }
 
 export interface AgentsModelOptions {
+  /** The page is of this run alone; null: of all. */
+  run: string | null;
   fetch: typeof fetchAgents;
   command: typeof commandAgent;
 }
@@ -35,7 +37,11 @@ export class AgentsModel {
   readonly refusals = signal<Readonly<Record<string, string>>>({});
   /** Agents that were told something and have not answered. */
   readonly busy = signal<ReadonlySet<string>>(new Set());
-  readonly hasAgents = computed(() => (this.agents.value?.length ?? 0) > 0);
+  /** There is something to show. */
+  readonly hasAgents = computed(() => {
+    const { run } = this.#options;
+    return run === null ? (this.agents.value?.length ?? 0) > 0 : this.agent(run) !== null;
+  });
 
   constructor(options: AgentsModelOptions) {
     this.#options = options;

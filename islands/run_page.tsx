@@ -35,7 +35,7 @@ const OPACITY_STEP = 0.1;
 export function startRunPage({ run }: RunPageProps): JSX.Element {
   const model = new RunModel(run);
   const data = new RunData(run);
-  const agents = new AgentsModel({ fetch: fetchAgents, command: commandAgent });
+  const agents = new AgentsModel({ run, fetch: fetchAgents, command: commandAgent });
   agents.readWith(model.client);
   exposeDebugHandle(model.client, data.charts);
   document.title = `${run} · telebridge`;
@@ -120,7 +120,7 @@ function RunPage({ model, data, agents }: PageProps) {
         </div>
         {!staged && <NoStageNotice model={model} />}
         <DataPanel data={data} />
-        {(staged || agents.agent(model.run) !== null) && (
+        {(staged || agents.hasAgents.value) && (
           <Side model={model} agents={agents} staged={staged} />
         )}
       </main>

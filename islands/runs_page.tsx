@@ -34,7 +34,7 @@ interface PageProps {
 export function startRunsPage(): JSX.Element {
   const client = new ViewerClient();
   const stored = new StoredRuns(fetchStoredRuns);
-  const agents = new AgentsModel({ fetch: fetchAgents, command: commandAgent });
+  const agents = new AgentsModel({ run: null, fetch: fetchAgents, command: commandAgent });
   exposeDebugHandle(client);
   listenForShortcuts({ t: switchTheme }, () => true);
   client.open(null);
