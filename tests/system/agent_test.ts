@@ -89,8 +89,10 @@ Deno.test("agent: its run answers pause, rate cap and a wish for a keyframe", as
   controller.setPause(false);
   await waitFor("the end of the pause", () => head() > paused + 2);
   const capped = head();
+  const cappedAtMs = Date.now();
   await sleep(500);
-  assert(head() - capped <= 7, `${head() - capped} frames in half a second of at most 10 each`);
+  const seconds = (Date.now() - cappedAtMs) / 1000;
+  assert(head() - capped <= seconds * 10 + 2, `${head() - capped} frames in ${seconds} s`);
   controller.setRateMax(0);
   await waitFor("all frames again", () => head() > capped + 100);
   await waitFor("its numbers", () => reader.readHud() && stepRate(reader.hud) > 0);
@@ -205,8 +207,10 @@ Deno.test("agent: one that was stopped skips what it missed, and is on time agai
   const before = head();
   await sleep(500);
   agent.signal("SIGCONT");
+  const goesOnAtMs = Date.now();
   await sleep(100);
-  assert(head() - before < 20, `${head() - before} frames at once, to make up for those missed`);
+  const due = (Date.now() - goesOnAtMs) * 0.06;
+  assert(head() - before < due + 10, `${head() - before} frames, those that were missed with them`);
   await waitFor("more frames", () => head() > before + 30);
   await agent.end("SIGTERM");
   const [, pictures, skipped] = /after (\d+) pictures, (\d+) skipped/.exec(agent.said)!;
