@@ -13,6 +13,10 @@
  * costs less CPU in all, and ten agents on two cores have no cores to wait for (bench/native/agent_render.c). */
 #define LLVMPIPE_THREADS "0"
 
+#define WHAT_TO_INSTALL                                                                                        \
+  "Install the GPU's driver with its graphics libraries (in a container: NVIDIA_DRIVER_CAPABILITIES=all), or " \
+  "Mesa: apt-get install libegl1 libgl1-mesa-dri"
+
 static egl_handle choose_config(const egl *egl, egl_handle display, int32_t renderable) {
   const int32_t attributes[] = {EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, renderable, EGL_NONE};
   egl_handle config = NULL;
@@ -103,9 +107,9 @@ static int open_numbered(headless *made, int gpu, const egl_handle *devices, int
   }
   int result = open_device(made, devices[gpu]);
   if (result == 0) return 0;
-  char reason[400];
-  snprintf(reason, sizeof reason, "%s", tele_error_message());
-  return error_set(-result, "cannot render on GPU %d: %s (telebridge doctor shows what renders)", gpu, reason);
+  const error_text failure = error_save();
+  return error_set(-result, "cannot render on GPU %d: %.300s (telebridge doctor shows what renders)", gpu,
+                   failure.text);
 }
 
 /* A context costs a software renderer some milliseconds, so the one that was passed over is made anew. */
@@ -121,19 +125,24 @@ static int open_any(headless *made, const egl_handle *devices, int devices_count
   made->cuda_device = -1;
   int result = open_display(made, EGL_PLATFORM_SURFACELESS_MESA, NULL);
   if (result == 0) return 0;
-  char reason[400];
-  snprintf(reason, sizeof reason, "%s", tele_error_message());
-  return error_set(-result,
-                   "cannot render: none of EGL's %d devices does, nor its surfaceless platform (%s). Install the GPU's "
-                   "driver with its graphics libraries, or Mesa: apt-get install libegl1 libgl1-mesa-dri",
-                   devices_count > 0 ? devices_count : 0, reason);
+  const error_text failure = error_save();
+  return error_set(
+      -result, "cannot render: none of EGL's %d devices does, nor its surfaceless platform (%.150s). " WHAT_TO_INSTALL,
+      devices_count > 0 ? devices_count : 0, failure.text);
+}
+
+static int load(egl *egl) {
+  int result = egl_load(egl);
+  if (result == 0) return 0;
+  const error_text failure = error_save();
+  return error_set(-result, "cannot render: %.200s. " WHAT_TO_INSTALL, failure.text);
 }
 
 int headless_open(int gpu, headless *made) {
   egl_handle devices[EGL_DEVICES_MAX];
   *made = (headless){.cuda_device = -1};
   setenv("LP_NUM_THREADS", LLVMPIPE_THREADS, 0); /* the user's own stays */
-  int result = egl_load(&made->egl);
+  int result = load(&made->egl);
   if (result < 0) return result;
   int devices_count = egl_devices(&made->egl, devices);
   return gpu >= 0 ? open_numbered(made, gpu, devices, devices_count) : open_any(made, devices, devices_count);

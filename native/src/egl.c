@@ -38,12 +38,7 @@ static const wanted_symbol extension_symbols[] = {
 
 int egl_load(egl *egl) {
   void *library = dlopen(EGL_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    return error_set(ENODEV,
-                     "%s. Install NVIDIA's driver with its graphics libraries (in a container: "
-                     "NVIDIA_DRIVER_CAPABILITIES=all), or Mesa: apt-get install libegl1 libgl1-mesa-dri",
-                     dlerror());
-  }
+  if (library == NULL) return error_set(ENODEV, "%s", dlerror());
   for (size_t i = 0; i < sizeof core_symbols / sizeof core_symbols[0]; i++) {
     void *symbol = dlsym(library, core_symbols[i].name);
     if (symbol == NULL) return error_set(ENODEV, EGL_LIBRARY ": has no %s", core_symbols[i].name);

@@ -64,8 +64,8 @@ typedef struct egl {
   egl_handle (*platform_display)(unsigned platform, void *native, const int32_t *attributes);
 } egl;
 
-/* Loads the library, which stays loaded: drivers do not survive being unloaded. -ENODEV where there is none, and the
- * text says what to install. Any thread. */
+/* Loads the library, which stays loaded: drivers do not survive being unloaded. -ENODEV where there is
+ * none. Any thread. */
 int egl_load(egl *egl);
 
 /* -ENODEV for the call that failed, with EGL's own reason. */
