@@ -12,7 +12,7 @@ const KILLS = 20;
 const CUTS = 50;
 const AGENTS = { agents: 4, width: 320, height: 180, quietSeconds: 5, seconds: 60 };
 /** The machine may have other work; `make torture` holds the issue's 0.1 %. */
-const AGENTS_LOSS_MORE_MAX = 0.02;
+const AGENTS_LOSS_MORE_MAX = 0.05;
 
 Deno.test("torture: rows acknowledged, or logged by Python, are stored once and once only, whoever is killed when", async () => {
   await using box = await TestBox.create();
