@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_uint32, c_uint64, c_void_p
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 from telebridge._library import Hud, InputRecord, Status, library
@@ -39,6 +39,8 @@ for _name, _arguments in {
     "tele_hub_destroy": [c_void_p],
 }.items():
     getattr(lib, _name).argtypes = _arguments
+if hasattr(lib, "tele_reader_picture_stats"):  # the source distribution's library has none
+    lib.tele_reader_picture_stats.argtypes = [c_void_p, c_uint64, c_uint32, c_void_p]
 lib.tele_error_message.restype = c_char_p
 
 
@@ -142,6 +144,25 @@ class Reader:
         hud = Hud()
         assert check(lib.tele_reader_hud(self.handle, byref(hud))) == 1, "no numbers were written"
         return hud
+
+
+class PictureStats(ctypes.Structure):
+    _fields_ = [
+        ("frame", c_uint64),
+        ("t_mono_ns", c_uint64),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("luma_min", c_uint32),
+        ("luma_max", c_uint32),
+        ("cells", ctypes.c_uint8 * 4096),  # more than there are
+    ]
+
+
+def luma_range(reader: Reader) -> Tuple[int, int]:
+    """The least and the greatest luma of the newest picture, decoded where it is H.264."""
+    stats = PictureStats()
+    assert check(lib.tele_reader_picture_stats(reader.handle, 0, 1, byref(stats))) == 1, "no picture was decoded"
+    return stats.luma_min, stats.luma_max
 
 
 def exists(run_id: str) -> bool:

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.."
 
 make --silent --no-print-directory -C native/demo
 make --silent --no-print-directory -C clients/c
+# A library without encoders, and the double of NVIDIA's driver.
+make --silent --no-print-directory -C native worker build/nvenc_double/libnvidia-encode.so.1 >/dev/null
 make --silent --no-print-directory -C clients/python wheel
 python=$(tools/python_venv.sh)
 # Where PyPI cannot be reached, the tests that need Gymnasium, or the newest grpcio, skip and say so.

@@ -12,6 +12,8 @@ class Layout(unittest.TestCase):
         structs = {
             "tele_producer_options": _library.ProducerOptions,
             "tele_frame": _library.Frame,
+            "tele_cuda_options": _library.CudaOptions,
+            "tele_cuda_frame": _library.CudaFrame,
             "tele_hud": _library.Hud,
             "tele_controls": _library.Controls,
             "tele_input": InputRecord,

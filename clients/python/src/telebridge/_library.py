@@ -50,6 +50,29 @@ class Frame(Structure):
     ]
 
 
+class CudaOptions(Structure):
+    _fields_ = [
+        (name, c_uint32)
+        for name in ("width", "height", "device", "encoder", "fps_mhz", "bitrate_kbps", "gop_ms")
+    ]
+
+
+class CudaFrame(Structure):
+    _fields_ = [
+        ("address", c_uint64),
+        ("chroma", c_uint64),
+        ("array", c_uint64),
+        ("stream", c_uint64),
+        ("step", c_uint64),
+        ("episode", c_uint64),
+        ("reward", c_double),
+        ("t_mono_ns", c_uint64),
+        ("format", c_uint32),
+        ("pitch", c_uint32),
+        ("bottom_up", c_uint32),
+    ]
+
+
 class Hud(Structure):
     _fields_ = [
         ("last_reward", c_double),
@@ -115,6 +138,14 @@ _FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "tele_runtime_dir": (c_int, [c_char_p, ctypes.c_size_t]),
 }
 
+# Of a library with encoders: the wheel's, and not that of the source distribution.
+_CUDA_FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
+    "tele_cuda_open": (c_int, [c_char_p, POINTER(CudaOptions), POINTER(c_void_p)]),
+    "tele_cuda_publish": (c_int, [c_void_p, POINTER(CudaFrame)]),
+    "tele_cuda_producer": (c_void_p, [c_void_p]),
+    "tele_cuda_close": (None, [c_void_p]),
+}
+
 
 class Library:
     """The loaded library, bound twice.
@@ -130,7 +161,9 @@ class Library:
         try:
             self.quick = ctypes.PyDLL(str(path))
             self.patient = ctypes.CDLL(str(path))
-            for name, (result, arguments) in _FUNCTIONS.items():
+            self.has_cuda = all(hasattr(self.patient, name) for name in _CUDA_FUNCTIONS)
+            functions = {**_FUNCTIONS, **_CUDA_FUNCTIONS} if self.has_cuda else _FUNCTIONS
+            for name, (result, arguments) in functions.items():
                 for binding in (self.quick, self.patient):
                     function = getattr(binding, name)
                     function.restype = result

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 import numpy as np
 
 from ._library import FORMAT_GRAY8, FORMAT_RGB8, FORMAT_RGBA8
+from ._tensors import array_of, is_tensor
 
 _FORMAT_OF_CHANNELS = {3: FORMAT_RGB8, 4: FORMAT_RGBA8}
 # A narrow cut of a wide picture is copied row by row into a compact one; a little padding is not worth that.
@@ -86,10 +87,12 @@ def _row_stride(array: np.ndarray, row_bytes: int, pixel_bytes: int) -> int:
 
 
 def picture_of(value: Any) -> Picture:
-    """The picture in an array, in place where its rows allow it, else copied.
+    """The picture in an array, or in a tensor of the CPU's memory, in place where its rows allow it, else copied.
 
     Raises ValueError for another shape or dtype, and says what is accepted.
     """
+    if not isinstance(value, np.ndarray) and is_tensor(value):
+        value = array_of(value)
     if not isinstance(value, np.ndarray) or value.dtype != _UINT8 or not 2 <= value.ndim <= 3:
         raise _reject(value, "the picture")
     shape: Tuple[int, ...] = value.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import collections
 import ctypes
 import errno
 import functools
@@ -11,12 +12,14 @@ import threading
 import time
 import warnings
 import weakref
-from typing import Any, Callable, List, Optional, TypeVar, cast
+from typing import Any, Callable, Deque, List, Optional, Tuple, TypeVar, Union, cast
 
 from ._library import (
     FLAG_OWNER_LOCK,
     OWNER_ALIVE,
     Controls,
+    CudaFrame,
+    CudaOptions,
     Frame,
     Hud,
     InputRecord,
@@ -28,10 +31,13 @@ from ._library import (
 )
 from ._meter import HudValues
 from ._pixels import Picture
+from ._tensors import CudaPicture
 
 _FORKED = "a forked child cannot publish: call telebridge.init() in it, with a run id of its own"
 _OVERLAY_ALIGNMENT_BYTES = 64
 _SLOTS_MIN = 4
+# Behind a picture on a GPU that was taken, the one two before it has been read (tele_cuda_publish).
+_CUDA_OWNERS = 2
 # Above this a copy takes long enough for other threads to want the interpreter's lock meanwhile.
 _QUICK_BYTES_MAX = 256 * 1024
 _RETRY_S = 1.0
@@ -132,12 +138,17 @@ class Ring:
         self.closed = False
         self.frames_published = 0
         self.frames_lost = 0
+        self.frames_skipped = 0
         self._library = library()
         self._quick = self._library.quick
         self._publish_small = self._quick.tele_producer_publish
         self._publish_large = self._library.patient.tele_producer_publish
         self._producer: Optional[ctypes.c_void_p] = None
         self._payload_bytes_max = 0
+        # A ring for pictures on this device and of this width and height, in place of one for copies.
+        self._cuda: Optional[ctypes.c_void_p] = None
+        self._cuda_place: Optional[Tuple[int, int, int]] = None
+        self._cuda_owners: Deque[object] = collections.deque(maxlen=_CUDA_OWNERS)
         self._publishing = False
         self._retry_at_s = 0.0
         self._warned = False
@@ -157,20 +168,29 @@ class Ring:
 
     @_in_turn
     def publish(
-        self, picture: Picture, overlay: Optional[Picture], step: int, episode: int, reward: float, now_s: float
+        self,
+        picture: Union[Picture, CudaPicture],
+        overlay: Optional[Picture],
+        step: int,
+        episode: int,
+        reward: float,
+        now_s: float,
     ) -> bool:
-        """Copies a picture, and its overlay, into the ring. False when it was lost, or came after the close."""
+        """Copies a picture, and its overlay, into the ring, or has it encoded where it is. False when it was lost or
+        skipped, or came after the close."""
         if self.closed:
             return False
         if self.forked:
             return self._lose(_FORKED)
         if self._publishing:
             return self._lose("a signal handler or a finalizer gave one while its thread was publishing another")
-        needed = picture.bytes
-        if overlay is not None:
-            needed += _OVERLAY_ALIGNMENT_BYTES + overlay.bytes
         try:
             self._publishing = True
+            if isinstance(picture, CudaPicture):
+                return self._encode(picture, step, episode, reward, now_s)
+            needed = picture.bytes
+            if overlay is not None:
+                needed += _OVERLAY_ALIGNMENT_BYTES + overlay.bytes
             if needed > self._payload_bytes_max:
                 if now_s < self._retry_at_s:
                     self.frames_lost += 1
@@ -250,11 +270,66 @@ class Ring:
             if self.frames_published > 0:
                 self._retry_at_s = now_s + _RETRY_S
             raise
+        self._keep(producer, self._library.patient.tele_producer_close, producer)
+        self._payload_bytes_max = payload_bytes
+
+    def _keep(self, producer: ctypes.c_void_p, close: Callable[..., None], handle: ctypes.c_void_p) -> None:
         self._producer = producer
-        self._finalizer = weakref.finalize(self, self._library.patient.tele_producer_close, producer)
+        self._finalizer = weakref.finalize(self, close, handle)
         self._finalizer.atexit = False  # where another thread may be publishing, hence _at_exit()
         self._quick.tele_producer_set_hud(producer, self._hud_reference)
-        self._payload_bytes_max = payload_bytes
+
+    def _encode(self, picture: CudaPicture, step: int, episode: int, reward: float, now_s: float) -> bool:
+        """Publishes a picture in a GPU's memory. Raises TelebridgeError."""
+        place = (picture.device, picture.width, picture.height)
+        if place != self._cuda_place:
+            if now_s < self._retry_at_s:
+                self.frames_lost += 1
+                return False
+            self._open_cuda(place, now_s)
+        frame = CudaFrame(
+            address=picture.address,
+            stream=picture.stream,
+            step=step,
+            episode=episode,
+            reward=reward,
+            format=picture.format,
+            pitch=picture.pitch,
+        )
+        result = self._library.patient.tele_cuda_publish(self._cuda, ctypes.byref(frame))
+        if result < 0:
+            error = self._library.error(result)
+            if result != -errno.EINVAL:  # for good, and perhaps not for the next one
+                self._release()
+                self._retry_at_s = now_s + _RETRY_S
+            raise error
+        if result == 0:
+            self.frames_skipped += 1
+            return False
+        self._cuda_owners.append(picture.owner)
+        self.frames_published += 1
+        return True
+
+    def _open_cuda(self, place: Tuple[int, int, int], now_s: float) -> None:
+        """Opens a ring for pictures of that place in place of the present one. Raises TelebridgeError."""
+        if not self._library.has_cuda:
+            raise TelebridgeError(
+                f'run "{self.run_id}" cannot show a picture on a GPU: {self._library.path} was built without encoders, '
+                "as the source distribution's is; install a wheel, or show picture.cpu()"
+            )
+        self._release()
+        device, width, height = place
+        options = CudaOptions(width=width, height=height, device=device)
+        cuda = ctypes.c_void_p()
+        patient = self._library.patient
+        result = patient.tele_cuda_open(self.run_id.encode(), ctypes.byref(options), ctypes.byref(cuda))
+        if result < 0:
+            error = self._library.error(result)
+            if self.frames_published > 0:
+                self._retry_at_s = now_s + _RETRY_S
+            raise error
+        self._keep(ctypes.c_void_p(patient.tele_cuda_producer(cuda)), patient.tele_cuda_close, cuda)
+        self._cuda, self._cuda_place = cuda, place
 
     def _copy(
         self, picture: Picture, overlay: Optional[Picture], step: int, episode: int, reward: float, payload_bytes: int
@@ -282,11 +357,14 @@ class Ring:
             raise self._library.error(result)
 
     def _release(self) -> None:
-        producer, self._producer = self._producer, None
+        self._producer = self._cuda = self._cuda_place = None
         self._payload_bytes_max = 0
         # Detached and not called, since weakref calls none any more once its own part of the exit is over.
-        if self._finalizer is not None and self._finalizer.detach() is not None:
-            self._library.patient.tele_producer_close(producer)
+        detached = None if self._finalizer is None else self._finalizer.detach()
+        if detached is not None:
+            _, close, handle, _ = detached
+            close(*handle)
+        self._cuda_owners.clear()
 
     def _lose(self, why: str) -> bool:
         """Counts a picture as lost, and says so once. Always False."""

@@ -19,7 +19,7 @@ from ._lane import Lane, missing_packages, warn_not_stored
 from ._library import TelebridgeError
 from ._meter import Meter, whole_number
 from ._metadata import metadata_of_this_process
-from ._pixels import overlay_of, picture_of
+from ._pixels import Picture, overlay_of, picture_of
 from ._records import (
     EpisodeSeen,
     Recorder,
@@ -31,6 +31,7 @@ from ._records import (
     step_record,
 )
 from ._ring import Ring, refuse_if_alive
+from ._tensors import CudaPicture, cuda_picture_of, is_on_gpu, is_tensor
 from .inputs import InputEvent, event_of
 
 RUN_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -123,8 +124,7 @@ class Run:
         refuse_if_alive(run_id)
         self.id = run_id
         self.pausable = pausable
-        #: Pictures that were not copied because of the viewer's cap on pictures per second.
-        self.frames_skipped = 0
+        self._frames_capped = 0
         self._ring = Ring(run_id)
         self._meter = Meter()
         self._rewards_by_frame = False
@@ -151,6 +151,12 @@ class Run:
         return self._ring.frames_published
 
     @property
+    def frames_skipped(self) -> int:
+        """Pictures that were not taken because of the viewer's cap on pictures per second, or, on a GPU, because two
+        before them were still being encoded."""
+        return self._frames_capped + self._ring.frames_skipped
+
+    @property
     def frames_lost(self) -> int:
         """Pictures that could not be published; a warning said why."""
         return self._ring.frames_lost
@@ -162,24 +168,31 @@ class Run:
 
     def frame(
         self,
-        picture: np.ndarray,
+        picture: Any,
         *,
         step: Optional[int] = None,
         reward: Optional[float] = None,
         episode: Optional[int] = None,
         overlay: Optional[np.ndarray] = None,
+        stream: int = 0,
     ) -> bool:
         """Shows a picture, as the outcome of one step. Waits while a viewer has the run paused.
 
         picture: uint8 of shape (height, width, 3) RGB, (height, width, 4) RGBA or (height, width) gray. It is copied,
-            so the array may be reused at once; rows may have padding, other strides cost a second copy.
+            so the array may be reused at once; rows may have padding, other strides cost a second copy. Or a tensor
+            of the same shape and type that tells by DLPack where it is, as PyTorch's, CuPy's and JAX's do. One in an
+            NVIDIA GPU's memory stays there: that GPU converts it, and encodes it where it can, so that H.264 is
+            published and the picture never crosses the bus as it is. It must be contiguous but for padding of rows.
         step: the step's number, from 0; by default one more than before.
         reward: what the step brought. Feeds last reward, average over 1 s, and the episode's return.
         episode: the episode's number; another one than before starts a new return.
         overlay: a heat map to lay over the picture, of any shape (rows, columns): uint8, or floats, which are
-            spread from their least to their greatest value.
+            spread from their least to their greatest value. Not over a picture that stays on a GPU.
+        stream: of a picture on a GPU, the CUDA stream on which it is made and may be overwritten, such as
+            torch.cuda.current_stream().cuda_stream; by default the default stream.
 
-        Returns whether the picture was published: False when the viewer's cap on pictures per second skips it.
+        Returns whether the picture was published: False when the viewer's cap on pictures per second skips it, or when
+        it is on a GPU and two before it are still being encoded.
         Raises ValueError for another shape or dtype, and for a step or an episode that is no whole number; TypeError
         for one that is no number; and TelebridgeError when the first picture finds no room.
         """
@@ -187,10 +200,10 @@ class Run:
         shown = self._takes_turn()
         self._advance(step, reward, episode)
         if shown:
-            shown = self._publish(picture, overlay)
+            shown = self._publish(picture, overlay, stream)
         if self.pausable and not self._ring.may_go_on():
             if not shown:
-                self._publish(picture, overlay)  # what a person paused at is what they should see
+                self._publish(picture, overlay, stream)  # what a person paused at is what they should see
             self._wait_while_paused()
         return shown
 
@@ -404,7 +417,7 @@ class Run:
         self._answer_commands()
         if self._ring.takes_turn():
             return True
-        self.frames_skipped += 1
+        self._frames_capped += 1
         return False
 
     def _advance(self, step: Optional[int], reward: Optional[float], episode: Optional[int]) -> None:
@@ -422,13 +435,18 @@ class Run:
         if self._lane is not None and not self._lane.is_started:
             self._lane.start()
 
-    def _publish(self, picture: np.ndarray, overlay: Optional[np.ndarray]) -> bool:
+    def _publish(self, picture: Any, overlay: Optional[np.ndarray], stream: int = 0) -> bool:
         """Publishes a picture of where the meter is."""
         meter = self._meter
         heat = None if overlay is None else overlay_of(overlay)
-        return self._ring.publish(
-            picture_of(picture), heat, meter.step, meter.episode, meter.last_reward, time.monotonic()
-        )
+        shown: Union[Picture, CudaPicture]
+        if not isinstance(picture, np.ndarray) and is_tensor(picture) and is_on_gpu(picture):
+            if heat is not None:
+                raise ValueError("a picture on a GPU takes no overlay; picture.cpu() does")
+            shown = cuda_picture_of(picture, stream)
+        else:
+            shown = picture_of(picture)
+        return self._ring.publish(shown, heat, meter.step, meter.episode, meter.last_reward, time.monotonic())
 
     def _wait_while_paused(self) -> None:
         while not self._finished and not self._ring.may_go_on():
