@@ -202,6 +202,14 @@ static void more_pictures_than_can_be_encoded_are_skipped(void) {
     CHECK(result == 0 || result == 1);
     taken += result == 1;
     skipped += result == 0;
+    /* What a loop does besides, while the library's thread publishes. */
+    tele_input input;
+    const tele_hud hud = {.step = taken};
+    tele_producer *producer = tele_cuda_producer(run->cuda);
+    CHECK_EQ(tele_producer_gate(producer, 0), 1);
+    CHECK_EQ(tele_producer_wants_frame(producer), 1);
+    CHECK_EQ(tele_producer_next_input(producer, &input), 0);
+    CHECK_EQ(tele_producer_set_hud(producer, &hud), 0);
   }
   CHECK_EQ(tele_cuda_flush(run->cuda), 0);
   const tele_cuda_status status = status_of(run);
