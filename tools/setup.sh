@@ -3,7 +3,7 @@
 #   tools/setup.sh run      what `make run` needs: Deno, the packages of deno.lock, a C compiler
 #   tools/setup.sh python   that, and what builds and runs the Python client
 #   tools/setup.sh dist     what `make dist` needs: the first, and what its launcher is linked with
-#   tools/setup.sh test     all of that, and what only the tests need: Chromium, sanitizers
+#   tools/setup.sh test     all of that, and what only the tests need: Chromium, sanitizers, GStreamer, Xvfb
 #   tools/setup.sh bench    that, and iceoryx and InfluxDB, which the benchmarks are measured beside
 # Everything lands in the project (.tools/), in Deno's shared cache, or in Debian's packages.
 # With all of it there this takes a tenth of a second and needs no network.

@@ -59,8 +59,9 @@ export class CaptureTools {
     );
   }
 
+  /** Without --exists, which denies plugins that have versions of their own, such as PipeWire's. */
   gstHas(element: string): Promise<Tried> {
-    return this.#try(["gst-inspect-1.0", "--exists", element], `GStreamer has no ${element}`);
+    return this.#try(["gst-inspect-1.0", element], `GStreamer has no ${element}`);
   }
 
   async #try(command: readonly string[], complaint?: string): Promise<Tried> {

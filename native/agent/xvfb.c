@@ -24,7 +24,7 @@ static int write_authority(const char *run_id, char *path, size_t path_bytes) {
   char directory[96];
   int result = tele_runtime_dir(directory, sizeof directory);
   if (result < 0) return result;
-  snprintf(path, path_bytes, "%s/%.40s.%d.xauth", directory, run_id, (int)getpid());
+  snprintf(path, path_bytes, "%s/%.64s.xauth", directory, run_id);
   uint8_t entry[8 + sizeof method - 1 + 2 + COOKIE_BYTES] = {0xFF, 0xFF, 0, 0, 0, 0, 0, sizeof method - 1};
   memcpy(entry + 8, method, sizeof method - 1);
   entry[8 + sizeof method] = COOKIE_BYTES;

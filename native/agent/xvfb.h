@@ -8,7 +8,7 @@
 
 typedef struct xvfb {
   child child;
-  char authority_path[160]; /* the key to it; "" = none was written */
+  char authority_path[176]; /* the key to it; "" = none was written */
 } xvfb;
 
 /* Starts one with a screen of that size, waits until it answers, and puts its DISPLAY and XAUTHORITY into the
