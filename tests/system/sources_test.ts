@@ -89,6 +89,20 @@ Deno.test("sources: what cannot be published says so, and what to do; a program'
   }));
 });
 
+Deno.test("sources: a pump that is killed leaves none of its programs behind", async () => {
+  await using box = await TestBox.create();
+  box.enter();
+  const run = box.runId("killed");
+  const command = [...FFMPEG, "-f", "mpegts", "pipe:1"];
+  const beside = ["--xvfb", "64x64", "--beside", "2", "--", "sleep", "1000", "--"];
+  const pump = AgentProcess.start(box, "--run", run, "--source", "exec", ...beside, ...command);
+  await readerOf(box, run);
+  const family = descendantsOf(pump.pid);
+  assert.equal(family.length, 3);
+  await pump.end("SIGKILL");
+  await waitFor("their end", () => alive(family).length === 0, () => alive(family));
+});
+
 /** Mean of the picture's colour. */
 function colourOf(rgb: Uint8Array): number[] {
   const sums = [0, 0, 0];
