@@ -11,7 +11,7 @@ const DESCRIPTORS = `${ROOT}dist/telebridge.binpb`;
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-const grpcurl = goTool("grpcurl.sh", "a client on grpc-go");
+const grpcurl = goTool("grpcurl", "a client on grpc-go");
 
 /** Its output, which is JSON messages one after another, and what it says of a status that is not OK. */
 async function ask(args: string[], requests: object[] = []) {

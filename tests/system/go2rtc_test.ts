@@ -9,7 +9,7 @@ import { goTool } from "../harness/go_tool.ts";
 import { readBarCode } from "../harness/video_card.ts";
 import { waitFor } from "../harness/wait.ts";
 
-const go2rtc = goTool("go2rtc.sh", "a real go2rtc reads what agents write");
+const go2rtc = goTool("go2rtc", "a real go2rtc reads what agents write");
 
 const SIZE = ["--width", "320", "--height", "180"];
 /** Of H.264 that is no agent's of ours; it has no bar code. */
@@ -52,7 +52,8 @@ class Go2rtc {
 
   /** What it answers, as bytes. */
   async ask(path: string): Promise<Uint8Array<ArrayBuffer>> {
-    const request = { client: this.#client }; // Deno's own, which the DOM's types do not know
+    // Deno's own, which the DOM's types do not know.
+    const request: RequestInit & { client: Deno.HttpClient } = { client: this.#client };
     const response = await fetch(`http://go2rtc/api/${path}`, request);
     const bytes = await response.bytes();
     assert.equal(response.status, 200, new TextDecoder().decode(bytes));
