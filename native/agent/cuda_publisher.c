@@ -13,19 +13,14 @@
 
 #include "clock.h"
 #include "cuda_pictures.h"
-#include "encode.h"
 #include "error.h"
+#include "publisher.h"
 #include "segment_file.h"
 
-#define FPS_MHZ_DEFAULT 30000u
-#define GOP_MS_DEFAULT 2000u
-
 struct tele_cuda {
-  tele_producer *producer;
+  publisher publisher;
   cuda_pictures *pictures;
-  agent_encoder *encoder;
   uint32_t width, height;
-  uint32_t keyframes_answered; /* of those asked for */
   unsigned generation;
   pthread_t thread;
   pthread_mutex_t mutex;
@@ -43,31 +38,18 @@ struct tele_cuda {
 
 static void show_encoder(tele_cuda *cuda) {
   pthread_mutex_lock(&cuda->mutex);
-  cuda->status.encoder = agent_encoder_kind(cuda->encoder);
-  cuda->status.on_gpu = agent_encoder_is_on_gpu(cuda->encoder);
-  snprintf(cuda->status.encoder_name, sizeof cuda->status.encoder_name, "%s", agent_encoder_name(cuda->encoder));
-  snprintf(cuda->status.note, sizeof cuda->status.note, "%s", agent_encoder_note(cuda->encoder));
+  cuda->status.encoder = agent_encoder_kind(cuda->publisher.encoder);
+  cuda->status.on_gpu = agent_encoder_is_on_gpu(cuda->publisher.encoder);
+  snprintf(cuda->status.encoder_name, sizeof cuda->status.encoder_name, "%s",
+           agent_encoder_name(cuda->publisher.encoder));
+  snprintf(cuda->status.note, sizeof cuda->status.note, "%s", agent_encoder_note(cuda->publisher.encoder));
   pthread_mutex_unlock(&cuda->mutex);
 }
 
 static int encode_next(tele_cuda *cuda, tele_frame *frame) {
-  tele_controls controls;
   encoder_picture picture;
-  access_unit unit;
-  int result = cuda_pictures_take(cuda->pictures, &picture);
-  if (result < 0) return result;
-  tele_producer_controls(cuda->producer, &controls);
-  const output_wishes wishes = {.keyframe = controls.keyframe_requests != cuda->keyframes_answered,
-                                .rate_max_mhz = controls.rate_max_mhz};
-  result = agent_encode(cuda->encoder, &picture, frame->t_mono_ns, &wishes, &unit);
-  if (result < 0) return result;
-  frame->pixels = unit.bytes;
-  frame->bytes = unit.bytes_count;
-  frame->flags = unit.keyframe ? TELE_FRAME_KEYFRAME : 0;
-  result = tele_producer_publish(cuda->producer, frame);
-  if (result == 0 && unit.keyframe) cuda->keyframes_answered = controls.keyframe_requests;
-  /* One that does not fit its slot is counted by the producer, which has asked for a keyframe. */
-  return result == -EMSGSIZE ? 0 : result;
+  const int result = cuda_pictures_take(cuda->pictures, &picture);
+  return result < 0 ? result : publisher_encode(&cuda->publisher, &picture, frame);
 }
 
 /* With the mutex. */
@@ -77,7 +59,7 @@ static void encode_oldest(tele_cuda *cuda) {
   int result = encode_next(cuda, frame);
   if (result == 0) show_encoder(cuda);
   pthread_mutex_lock(&cuda->mutex);
-  cuda->status.frames_published = tele_producer_frames(cuda->producer);
+  cuda->status.frames_published = tele_producer_frames(cuda->publisher.producer);
   cuda->ended++;
   if (result < 0) {
     cuda->failure = result;
@@ -109,16 +91,14 @@ static int check_options(const char *run_id, const tele_cuda_options *options) {
 }
 
 static agent_encoder_settings settings_of(const tele_cuda_options *options) {
-  agent_encoder_settings settings = {.width = (options->width + 1) & ~1u,
-                                     .height = (options->height + 1) & ~1u,
-                                     .fps_mhz = options->fps_mhz == 0 ? FPS_MHZ_DEFAULT : options->fps_mhz,
+  agent_encoder_settings settings = {.width = options->width,
+                                     .height = options->height,
+                                     .fps_mhz = options->fps_mhz,
                                      .bitrate_kbps = options->bitrate_kbps,
-                                     .gop_ms = options->gop_ms == 0 ? GOP_MS_DEFAULT : options->gop_ms,
+                                     .gop_ms = options->gop_ms,
                                      .kind = options->encoder,
                                      .cuda_device = options->device + 1};
-  if (settings.bitrate_kbps == 0) {
-    settings.bitrate_kbps = encoder_default_kbps(settings.width, settings.height, settings.fps_mhz);
-  }
+  publisher_complete(&settings);
   return settings;
 }
 
@@ -127,24 +107,22 @@ static int open_parts(tele_cuda *cuda, const char *run_id, const tele_cuda_optio
   const agent_encoder_settings settings = settings_of(options);
   cuda_device device;
   int result = cuda_device_find((int)options->device, &device);
-  if (result == 0) result = agent_encoder_open(&settings, &cuda->encoder);
+  if (result == 0) result = agent_encoder_open(&settings, &cuda->publisher.encoder);
   if (result == 0) {
     result = cuda_pictures_open((int)options->device, options->width, options->height,
-                                !agent_encoder_is_on_gpu(cuda->encoder), &cuda->pictures);
+                                !agent_encoder_is_on_gpu(cuda->publisher.encoder), &cuda->pictures);
   }
   if (result < 0) return result;
   show_encoder(cuda);
-  const tele_producer_options ring = output_ring_size(settings.bitrate_kbps, settings.fps_mhz, settings.gop_ms);
-  result = tele_producer_open(run_id, &ring, &cuda->producer);
+  result = publisher_open_run(&cuda->publisher, run_id, &settings);
   if (result < 0) return result;
   const int code = pthread_create(&cuda->thread, NULL, encode_all, cuda);
   return code == 0 ? 0 : error_set(code, "cannot open run \"%s\": no thread: %s", run_id, strerror(code));
 }
 
 static void close_parts(tele_cuda *cuda) {
-  agent_encoder_close(cuda->encoder);
+  publisher_close(&cuda->publisher);
   cuda_pictures_close(cuda->pictures);
-  tele_producer_close(cuda->producer);
   pthread_cond_destroy(&cuda->changed);
   pthread_mutex_destroy(&cuda->mutex);
   free(cuda);
@@ -176,7 +154,7 @@ void tele_cuda_close(tele_cuda *cuda) {
   if (cuda == NULL) return;
   if (cuda->generation != fork_generation()) {
     /* The thread, and all that the driver knows, stayed with the parent. */
-    tele_producer_close(cuda->producer);
+    tele_producer_close(cuda->publisher.producer);
     free(cuda);
     return;
   }
@@ -247,7 +225,7 @@ int tele_cuda_flush(tele_cuda *cuda) {
   return result;
 }
 
-tele_producer *tele_cuda_producer(tele_cuda *cuda) { return cuda->producer; }
+tele_producer *tele_cuda_producer(tele_cuda *cuda) { return cuda->publisher.producer; }
 
 int tele_cuda_status_get(tele_cuda *cuda, tele_cuda_status *status) {
   pthread_mutex_lock(&cuda->mutex);

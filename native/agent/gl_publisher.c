@@ -8,15 +8,13 @@
 
 #include "clock.h"
 #include "cuda_gl.h"
-#include "encode.h"
 #include "error.h"
 #include "gl_share.h"
 #include "gl_state.h"
+#include "publisher.h"
 #include "readback.h"
 #include "segment_file.h"
 
-#define FPS_MHZ_DEFAULT 30000u
-#define GOP_MS_DEFAULT 2000u
 #define SIDE_MAX 16384u
 
 struct tele_gl {
@@ -26,9 +24,7 @@ struct tele_gl {
   tele_gl_options options;
   readback *readback; /* or the next, where the encoder reads the GPU's memory */
   gl_share *share;
-  agent_encoder *encoder;
-  tele_producer *producer;
-  uint32_t keyframes_answered;               /* of those asked for */
+  publisher publisher;
   unsigned generation;                       /* of the process that opened it */
   tele_frame frames[READBACK_IN_FLIGHT_MAX]; /* what is known of the pictures begun */
   uint64_t begun, ended;                     /* pictures */
@@ -46,19 +42,6 @@ static int check_options(const char *run_id, const tele_gl_options *options) {
                    (int)TELE_ENCODER_OPENH264, (int)TELE_GL_BY_CPU);
 }
 
-static agent_encoder_settings settings_of(const tele_gl_options *options) {
-  agent_encoder_settings settings = {.width = (options->width + 1) & ~1u,
-                                     .height = (options->height + 1) & ~1u,
-                                     .fps_mhz = options->fps_mhz == 0 ? FPS_MHZ_DEFAULT : options->fps_mhz,
-                                     .bitrate_kbps = options->bitrate_kbps,
-                                     .gop_ms = options->gop_ms == 0 ? GOP_MS_DEFAULT : options->gop_ms,
-                                     .kind = options->encoder};
-  if (settings.bitrate_kbps == 0) {
-    settings.bitrate_kbps = encoder_default_kbps(settings.width, settings.height, settings.fps_mhz);
-  }
-  return settings;
-}
-
 static int open_readback(tele_gl *made) {
   const uint32_t conversion = made->options.conversion;
   bool by_shader = conversion == TELE_GL_AUTO ? !made->gl.is_software : conversion == TELE_GL_BY_SHADER;
@@ -69,13 +52,13 @@ static int open_readback(tele_gl *made) {
 static int open_encoder(tele_gl *made, agent_encoder_settings settings) {
   int cuda_device = made->options.conversion == TELE_GL_AUTO ? cuda_gl_device() : -1;
   if (cuda_device >= 0) settings.cuda_device = (uint32_t)cuda_device + 1;
-  int result = agent_encoder_open(&settings, &made->encoder);
-  if (result < 0 || !agent_encoder_is_on_gpu(made->encoder)) return result;
+  int result = agent_encoder_open(&settings, &made->publisher.encoder);
+  if (result < 0 || !agent_encoder_is_on_gpu(made->publisher.encoder)) return result;
   if (gl_share_open(&made->gl, cuda_device, made->options.width, made->options.height, &made->share) == 0) return 0;
-  agent_encoder_close(made->encoder);
-  made->encoder = NULL;
+  agent_encoder_close(made->publisher.encoder);
+  made->publisher.encoder = NULL;
   settings.cuda_device = 0;
-  return agent_encoder_open(&settings, &made->encoder);
+  return agent_encoder_open(&settings, &made->publisher.encoder);
 }
 
 static int open_in_context(tele_gl *made, const agent_encoder_settings *settings) {
@@ -89,15 +72,19 @@ static int open_in_context(tele_gl *made, const agent_encoder_settings *settings
 
 /* The run comes last: it begins to exist when its pictures come. */
 static int open_parts(tele_gl *made, const char *run_id) {
-  const agent_encoder_settings settings = settings_of(&made->options);
+  agent_encoder_settings settings = {.width = made->options.width,
+                                     .height = made->options.height,
+                                     .fps_mhz = made->options.fps_mhz,
+                                     .bitrate_kbps = made->options.bitrate_kbps,
+                                     .gop_ms = made->options.gop_ms,
+                                     .kind = made->options.encoder};
+  publisher_complete(&settings);
   int result = egl_load(&made->egl);
   if (result == 0) result = gl_load(&made->egl, &made->gl);
   if (result < 0) return result;
   made->context = made->egl.get_current_context();
   result = open_in_context(made, &settings);
-  if (result < 0) return result;
-  const tele_producer_options ring = output_ring_size(settings.bitrate_kbps, settings.fps_mhz, settings.gop_ms);
-  return tele_producer_open(run_id, &ring, &made->producer);
+  return result < 0 ? result : publisher_open_run(&made->publisher, run_id, &settings);
 }
 
 int tele_gl_open(const char *run_id, const tele_gl_options *options, tele_gl **made) {
@@ -120,8 +107,7 @@ int tele_gl_open(const char *run_id, const tele_gl_options *options, tele_gl **m
 }
 
 static bool is_current(const tele_gl *gl) {
-  return gl->generation == fork_generation() && gl->egl.get_current_context() == gl->context &&
-         gl->gl.GetString(GL_VERSION) != NULL;
+  return gl->egl.get_current_context() == gl->context && gl->gl.GetString(GL_VERSION) != NULL;
 }
 
 static int check_current(const tele_gl *gl) {
@@ -150,26 +136,14 @@ static int check_texture(const tele_gl *gl, uint32_t texture) {
                    width, height, gl->options.width, gl->options.height);
 }
 
-/* The oldest picture begun, with the state taken. -EMSGSIZE is no failure: it is counted, and a keyframe follows. */
+/* The oldest picture begun, with the state taken. */
 static int end_oldest(tele_gl *gl) {
   tele_frame *frame = &gl->frames[gl->ended % READBACK_IN_FLIGHT_MAX];
   encoder_picture picture;
-  tele_controls controls;
-  access_unit unit;
   int result = gl->share != NULL ? gl_share_take(gl->share, &picture) : readback_take(gl->readback, &picture);
   if (result < 0) return result;
   gl->ended++;
-  tele_producer_controls(gl->producer, &controls);
-  const output_wishes wishes = {.keyframe = controls.keyframe_requests != gl->keyframes_answered,
-                                .rate_max_mhz = controls.rate_max_mhz};
-  result = agent_encode(gl->encoder, &picture, frame->t_mono_ns, &wishes, &unit);
-  if (result < 0) return result;
-  frame->pixels = unit.bytes;
-  frame->bytes = unit.bytes_count;
-  frame->flags = unit.keyframe ? TELE_FRAME_KEYFRAME : 0;
-  result = tele_producer_publish(gl->producer, frame);
-  if (result == 0 && unit.keyframe) gl->keyframes_answered = controls.keyframe_requests;
-  return result == -EMSGSIZE ? 0 : result;
+  return publisher_encode(&gl->publisher, &picture, frame);
 }
 
 static int begin(tele_gl *gl, const tele_gl_frame *frame) {
@@ -218,15 +192,15 @@ int tele_gl_flush(tele_gl *gl) {
   return result;
 }
 
-tele_producer *tele_gl_producer(tele_gl *gl) { return gl->producer; }
+tele_producer *tele_gl_producer(tele_gl *gl) { return gl->publisher.producer; }
 
 int tele_gl_status_get(const tele_gl *gl, tele_gl_status *status) {
-  *status = (tele_gl_status){.frames_published = tele_producer_frames(gl->producer),
-                             .encoder = agent_encoder_kind(gl->encoder),
+  *status = (tele_gl_status){.frames_published = tele_producer_frames(gl->publisher.producer),
+                             .encoder = agent_encoder_kind(gl->publisher.encoder),
                              .is_software = gl->gl.is_software,
-                             .on_gpu = agent_encoder_is_on_gpu(gl->encoder)};
-  snprintf(status->encoder_name, sizeof status->encoder_name, "%s", agent_encoder_name(gl->encoder));
-  snprintf(status->note, sizeof status->note, "%s", agent_encoder_note(gl->encoder));
+                             .on_gpu = agent_encoder_is_on_gpu(gl->publisher.encoder)};
+  snprintf(status->encoder_name, sizeof status->encoder_name, "%s", agent_encoder_name(gl->publisher.encoder));
+  snprintf(status->note, sizeof status->note, "%s", agent_encoder_note(gl->publisher.encoder));
   snprintf(status->renderer, sizeof status->renderer, "%s", gl->gl.renderer);
   return 0;
 }
@@ -234,7 +208,7 @@ int tele_gl_status_get(const tele_gl *gl, tele_gl_status *status) {
 static void close_in_context(tele_gl *gl) {
   gl_state users;
   gl_state_take(&gl->gl, &users);
-  if (gl->producer != NULL) end_all_but(gl, 0);
+  if (gl->publisher.producer != NULL) end_all_but(gl, 0);
   gl_share_close(gl->share, true);
   readback_close(gl->readback);
   gl_state_give_back(&users);
@@ -242,13 +216,18 @@ static void close_in_context(tele_gl *gl) {
 
 void tele_gl_close(tele_gl *gl) {
   if (gl == NULL) return;
+  if (gl->generation != fork_generation()) {
+    /* The context, the encoder's threads, and all that drivers know stayed with the parent. */
+    tele_producer_close(gl->publisher.producer);
+    free(gl);
+    return;
+  }
   if ((gl->readback != NULL || gl->share != NULL) && is_current(gl)) {
     close_in_context(gl);
   } else {
     gl_share_close(gl->share, false);
     readback_abandon(gl->readback);
   }
-  agent_encoder_close(gl->encoder);
-  tele_producer_close(gl->producer);
+  publisher_close(&gl->publisher);
   free(gl);
 }

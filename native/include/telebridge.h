@@ -637,7 +637,7 @@ tele_producer *tele_gl_producer(tele_gl *gl);
 int tele_gl_status_get(const tele_gl *gl, tele_gl_status *status);
 
 /* Publishes what was taken, and ends the run. Before the context is destroyed, with it current; else what was made in
- * the context is left to it. NULL is fine. */
+ * the context is left to it. In a fork: only unmaps. NULL is fine. */
 void tele_gl_close(tele_gl *gl);
 
 /* Replaces this process by the program at the first of these words, each with a zero behind it, the last one too;

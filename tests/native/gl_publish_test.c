@@ -238,12 +238,37 @@ static void mistakes_are_told_and_end_nothing(void) {
   pass_test();
 }
 
+static void publish_in_fork(void *argument) {
+  tele_gl *gl = argument;
+  const tele_gl_frame frame = {.texture = 1};
+  CHECK_EQ(tele_gl_publish(gl, &frame), -ECHILD);
+  CHECK_MESSAGE("this process is a fork of the one that opened the run");
+  tele_gl_close(gl);
+  pass_test();
+}
+
+static void a_fork_neither_publishes_nor_ends_the_run(void) {
+  world world = make_world(160, 90, true);
+  const tele_gl_options options = options_for(&world, TELE_GL_AUTO);
+  const tele_gl_frame frame = {.texture = world.texture, .top_down = 1, .step = 12};
+  tele_gl *gl = open_gl(&options);
+  expect_child_done(start_child(publish_in_fork, gl));
+  CHECK_EQ(tele_gl_publish(gl, &frame), 0);
+  tele_reader *reader = open_reader();
+  expect_picture(&world, reader);
+  tele_reader_close(reader);
+  tele_gl_close(gl);
+  end_world(&world);
+  pass_test();
+}
+
 static const test tests[] = {
     {"a texture comes back from the ring", a_texture_comes_back_from_the_ring},
     {"odd sides and both directions come back, too", odd_sides_and_both_directions_come_back_too},
     {"the context is left as it was", the_context_is_left_as_it_was},
     {"pipelined pictures come one call later", pipelined_pictures_come_one_call_later},
     {"mistakes are told and end nothing", mistakes_are_told_and_end_nothing},
+    {"a fork neither publishes nor ends the run", a_fork_neither_publishes_nor_ends_the_run},
 };
 SUITE(gl_publish, tests);
 
