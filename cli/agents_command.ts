@@ -2,7 +2,6 @@
 
 import { Command } from "commander";
 import { UserError } from "../core/errors.ts";
-import { nearNames } from "../core/near_names.ts";
 import type { AgentAction, Reloaded } from "../core/agents/supervisor.ts";
 import type { AgentsAnswer, AgentState, AgentStatus } from "../proto/agents.ts";
 import { printLogs } from "./agents/logs.ts";
@@ -11,6 +10,7 @@ import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { tableLines } from "./runs/table.ts";
 import { ServerApi } from "./server_api.ts";
 import { openStoredRuns, storedRun } from "./stored_runs.ts";
+import { unknownCommand } from "./unknown_command.ts";
 
 const LOOK_EVERY_MS = 100;
 const LINES_DEFAULT = "100";
@@ -102,15 +102,6 @@ function withCommon(command: Command): Command {
   return command
     .option(DATA_DIR_FLAG, DATA_DIR_HELP)
     .option("--json", "print JSON");
-}
-
-function unknownCommand(given: string, { commands }: Command): UserError {
-  const names = commands.map((command) => command.name());
-  const near = nearNames(given, names);
-  const hint = near.length > 0
-    ? `did you mean agents ${near[0]}?`
-    : `there are ${names.join(", ")}`;
-  return new UserError(`there is no command "agents ${given}"; ${hint}`);
 }
 
 async function agentsOf(api: ServerApi): Promise<AgentStatus[]> {

@@ -2,7 +2,6 @@
 
 import { Command } from "commander";
 import { UserError } from "../core/errors.ts";
-import { nearNames } from "../core/near_names.ts";
 import type { RunRecord } from "../core/storage/records.ts";
 import type { StoreReader } from "../core/storage/store.ts";
 import { databasePath, openReader } from "../core/storage/open.ts";
@@ -22,6 +21,7 @@ import {
   runJson,
 } from "./runs/words.ts";
 import { allRuns, openStoredRuns, storedRun } from "./stored_runs.ts";
+import { unknownCommand } from "./unknown_command.ts";
 
 const TAG_PATTERN = /^\P{Cc}{1,100}$/u;
 const NOTE_CHARS_MAX = 64 * 1024;
@@ -51,7 +51,9 @@ export function runsCommand(): Command {
     .argument("[other...]") // else a slip of the pen is "too many arguments"
     .addHelpText("after", EXAMPLES)
     .action((other: string[], options) => {
-      if (other.length > 0) throw unknownCommand(other[0]!, runs);
+      if (other.length > 0) {
+        throw unknownCommand(other[0]!, runs, ` (telebridge runs show ${other[0]} shows a run)`);
+      }
       list(options);
     });
   runs.addCommand(
@@ -90,15 +92,6 @@ export function runsCommand(): Command {
       .action((runIds, _, command) => deleteRuns(runIds, command.optsWithGlobals())),
   );
   return runs;
-}
-
-function unknownCommand(given: string, { commands }: Command): UserError {
-  const names = commands.map((command) => command.name());
-  const near = nearNames(given, names);
-  const hint = near.length > 0
-    ? `did you mean runs ${near[0]}?`
-    : `there are ${names.join(", ")} (telebridge runs show ${given} shows a run)`;
-  return new UserError(`there is no command "runs ${given}"; ${hint}`);
 }
 
 function withTag(command: Command): Command {

@@ -3,6 +3,7 @@
  * has not said to be committed is kept here and told again, to the next ingest process too.
  */
 
+import { getLogger } from "@logtape/logtape";
 import type { JournalAnswer, JournalMessage } from "../durable/feed.ts";
 import { randomHex } from "../random.ts";
 import type { LogRow } from "../storage/records.ts";
@@ -18,6 +19,8 @@ const RETRY_MS = 1_000;
 const STREAM_BYTES = 16;
 const NS_PER_MS = 1_000_000n;
 const LEVELS = { info: 2, warning: 3, error: 4 } as const;
+
+const logger = getLogger(["telebridge", "agents"]);
 
 export interface JournalOptions {
   runId: string;
@@ -93,8 +96,9 @@ export class RunJournal {
     this.#add({ level: source === "keeper" ? LEVELS.warning : LEVELS.info, source, text });
   }
 
-  /** A word of the supervisor's own. */
+  /** A word of the supervisor's own, in the server's log too. */
   note(level: keyof typeof LEVELS, text: string): void {
+    logger[level](`agent ${this.#options.runId}: ${text}`);
     this.#add({ level: LEVELS[level], source: "supervisor", text });
   }
 
