@@ -98,7 +98,7 @@ export class RunJournal {
 
   /** A word of the supervisor's own, in the server's log too. */
   note(level: keyof typeof LEVELS, text: string): void {
-    logger[level](`agent ${this.#options.runId}: ${text}`);
+    logger[level]`agent ${this.#options.runId}: ${text}`;
     this.#add({ level: LEVELS[level], source: "supervisor", text });
   }
 
