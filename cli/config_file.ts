@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { readFileIfAny } from "../core/data_dir.ts";
+import { checkNobodyElseWrites, readFileIfAny } from "../core/data_dir.ts";
 import { UserError } from "../core/errors.ts";
 import { type AgentConfig, parseAgents } from "../core/agents/config.ts";
 import { AGENTS_KEY, parseConfigFile, resolveSettings, type Settings } from "../core/settings.ts";
@@ -22,10 +22,11 @@ export interface Config {
 export function configOf(command: Command, dataDir: string): Config {
   const file = readConfig(command, dataDir);
   const environment = Deno.env.toObject();
-  return {
-    settings: resolveSettings({ flags: givenFlags(command), environment, file }),
-    agents: file === null ? [] : parseAgents(parseConfigFile(file)[AGENTS_KEY], file.path),
-  };
+  const settings = resolveSettings({ flags: givenFlags(command), environment, file });
+  if (file === null) return { settings, agents: [] };
+  const agents = parseAgents(parseConfigFile(file)[AGENTS_KEY], file.path);
+  if (agents.length > 0) checkNobodyElseWrites(file.path);
+  return { settings, agents };
 }
 
 function readConfig(command: Command, dataDir: string): { path: string; text: string } | null {

@@ -8,6 +8,7 @@ const ID_BYTES = 4;
 /** Of sockaddr_un's sun_path, its closing 0 included. */
 const SOCKET_PATH_BYTES = 108;
 const OTHERS_WRITE = 0o022;
+const ANYBODY_WRITES = 0o002;
 const OTHERS_ANYTHING = 0o077;
 
 /** What the owner of a data directory tells about itself, in `serve.json`. */
@@ -93,6 +94,23 @@ export function readPrivateFileIfAny(path: string): string | null {
   throw new UserError(
     `others may read or change ${path}; remove it to get a new one, or chmod 600 it if nobody did`,
   );
+}
+
+/**
+ * Of a file that says what is to be run. Throws {@link UserError} for one that others than us, root and our groups can
+ * change. Root runs what it was told to, whoever wrote it: in a container all files belong to somebody else.
+ */
+export function checkNobodyElseWrites(path: string): void {
+  const found = Deno.statSync(path);
+  const uid = Deno.uid();
+  if (uid !== 0 && found.uid !== 0) {
+    checkOwner(path, found, "whoever owns it could have us run anything");
+  }
+  if ((found.mode! & ANYBODY_WRITES) !== 0) {
+    throw new UserError(
+      `anybody may change ${path}, and so have us run anything; chmod o-w ${path}`,
+    );
+  }
 }
 
 /** The text of a file; null when there is none. */

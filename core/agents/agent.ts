@@ -107,6 +107,11 @@ export class Agent {
     return this.#state === "running" ? this.#startedAtMs : null;
   }
 
+  /** A person, the configuration or its policy wants it to run, whether that goes well or not. */
+  get isWanted(): boolean {
+    return this.#state === "stopping" ? this.#again : this.#state !== "stopped";
+  }
+
   get restarts(): number {
     return this.#restarts;
   }
@@ -209,10 +214,11 @@ export class Agent {
   /** One process, from the plan for it to its end. */
   async #live(): Promise<void> {
     const { clock, plan, keep } = this.#parts;
-    const beganAtMs = clock.nowMs();
+    let beganAtMs = clock.nowMs();
     let end: AgentEnd;
     try {
       this.#plan = await plan(this.config);
+      beganAtMs = clock.nowMs(); // a plan may take its time, and is no part of a life
       if (this.#state === "stopping") throw new Error("it was stopped before its process started");
       const { cwd, memoryMaxBytes, stopGraceMs } = this.config;
       const { command, env } = this.#plan;

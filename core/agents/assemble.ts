@@ -7,6 +7,7 @@ import type { AgentClock } from "./agent.ts";
 import { CaptureTools } from "./capture_tools.ts";
 import type { AgentConfig } from "./config.ts";
 import { agentEnvironment } from "./environment.ts";
+import { FormerAgents } from "./former.ts";
 import { Journals } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
 import { findMachine } from "./machine.ts";
@@ -51,10 +52,16 @@ export function assembleAgents(
   const { agentPath, keeperPath, environment } = setup;
   const captures = new CaptureTools();
   const journals = new Journals(lane, { clock: CLOCK });
+  const former = new FormerAgents(dataDir, keeperPath);
   const supervisor = new AgentSupervisor(setup.configs, {
     clock: CLOCK,
     random: Math.random,
     placer: new Placements(() => findMachine(program)),
+    vacated: (name) =>
+      former.ended(name, (pids) => {
+        const which = `${pids.length === 1 ? "process" : "processes"} ${pids.join(", ")}`;
+        journals.of(name).note("info", `waits for ${which} of the server before this one to end`);
+      }),
     plan: async (config, placement) => {
       const { command, why } = await sourceCommand(config, placement, {
         ...{ agentPath, captures, environment },

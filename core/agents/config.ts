@@ -117,6 +117,7 @@ const memory = v.pipe(
     return Math.floor(Number(count) * BYTES_BY_UNIT[unit!]!);
   }),
   v.minValue(MEMORY_BYTES_MIN),
+  v.maxValue(Number.MAX_SAFE_INTEGER),
 );
 
 /** Of the environment, without what the supervisor itself says. */

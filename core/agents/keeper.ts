@@ -10,6 +10,10 @@ import { endMarked, KEEPER_MARK } from "./orphans.ts";
 
 /** A keeper that has not ended the command by so much after the grace is itself stopped, or waits for the kernel. */
 const OVERDUE_MS = 5_000;
+/** It tells once a second what is used. One that is silent for so long is itself stopped, and would end nothing. */
+const SILENT_MS_MAX = 30_000;
+/** Within that time it is looked for so often: time in which nobody read is none of its silence. */
+const LOOKS = 3;
 
 export interface KeeperSpec {
   /** The program, found in $PATH or relative to `cwd`, and its arguments. */
@@ -62,20 +66,34 @@ export class Keeper {
   readonly ended: Promise<AgentEnd>;
   readonly #spec: KeeperSpec;
   readonly #listener: KeeperListener;
+  readonly #silentMsMax: number;
   readonly #mark = randomHex(16);
   #child: Deno.ChildProcess | null = null;
   #control: WritableStreamDefaultWriter<Uint8Array> | null = null;
   #end: AgentEnd | null = null;
   #overdueTimer: ReturnType<typeof setTimeout> | undefined;
+  #silenceTimer: ReturnType<typeof setInterval> | undefined;
+  #silentLooks = 0;
 
-  private constructor(keeperPath: string, spec: KeeperSpec, listener: KeeperListener) {
+  private constructor(
+    keeperPath: string,
+    spec: KeeperSpec,
+    listener: KeeperListener,
+    silentMsMax: number,
+  ) {
     this.#spec = spec;
     this.#listener = listener;
+    this.#silentMsMax = silentMsMax;
     this.ended = this.#run(keeperPath);
   }
 
-  static start(keeperPath: string, spec: KeeperSpec, listener: KeeperListener): Keeper {
-    return new Keeper(keeperPath, spec, listener);
+  static start(
+    keeperPath: string,
+    spec: KeeperSpec,
+    listener: KeeperListener,
+    silentMsMax = SILENT_MS_MAX,
+  ): Keeper {
+    return new Keeper(keeperPath, spec, listener, silentMsMax);
   }
 
   /** Asks the command to end, and ends it after the grace. */
@@ -100,6 +118,7 @@ export class Keeper {
     await this.#listen(this.#child.stdout);
     const { code, signal } = await this.#child.status;
     clearTimeout(this.#overdueTimer);
+    clearInterval(this.#silenceTimer);
     this.#child = null;
     await this.#control.abort().catch(() => {});
     if (this.#end !== null) return this.#end;
@@ -139,8 +158,10 @@ export class Keeper {
   }
 
   #take(event: KeeperEvent): void {
+    this.#silentLooks = 0;
     switch (event.event) {
       case "started":
+        this.#silenceTimer = setInterval(() => this.#lookForIt(), this.#silentMsMax / LOOKS);
         return this.#listener.onStarted(event.pid);
       case "line":
         return this.#listener.onLine(event.stream, event.text);
@@ -162,6 +183,10 @@ export class Keeper {
     });
     clearTimeout(this.#overdueTimer);
     this.#overdueTimer = setTimeout(() => this.#killKeeper(), graceMs + OVERDUE_MS);
+  }
+
+  #lookForIt(): void {
+    if (++this.#silentLooks > LOOKS) this.#killKeeper();
   }
 
   #killKeeper(): void {

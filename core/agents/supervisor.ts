@@ -21,6 +21,8 @@ export interface SupervisorParts {
   /** From 0 to 1 (not included). */
   random: () => number;
   placer: Placer;
+  /** Resolves when nothing of that name runs any more that another server has started. */
+  vacated(name: string): Promise<void>;
   /** Rejects, or throws, with a reason for people. */
   plan(config: AgentConfig, placement: Placement): Promise<AgentPlan>;
   keep(spec: KeeperSpec, listener: KeeperListener): KeptProcess;
@@ -60,8 +62,10 @@ export class AgentSupervisor {
   readonly #listeners: AgentsListener[] = [];
   /** In the file's order. */
   #agents = new Map<string, Agent>();
-  /** Not declared any more, or not so; on their way out. */
-  readonly #leaving = new Map<string, Agent>();
+  /** By name, the end of those that are not declared any more, or not so. */
+  readonly #leaving = new Map<string, Promise<unknown>>();
+  /** They start when those are gone. */
+  readonly #waiting = new Set<Agent>();
   #stopped = false;
 
   constructor(configs: readonly AgentConfig[], parts: SupervisorParts) {
@@ -127,12 +131,12 @@ export class AgentSupervisor {
       reloaded[old === undefined ? "added" : "changed"].push(config.name);
       const agent = this.#agentOf(config);
       this.#agents.set(config.name, agent);
-      const wanted = old === undefined ? config.autostart : old.state !== "stopped";
-      void this.#replace(old ?? null, wanted ? agent : null);
+      const wanted = old === undefined ? config.autostart : this.#isWanted(old);
+      void this.#replace(config.name, old ?? null, wanted ? agent : null);
     }
     for (const [name, old] of known) {
       reloaded.removed.push(name);
-      void this.#replace(old, null);
+      void this.#replace(name, old, null);
       this.#changed(name);
     }
     return reloaded;
@@ -141,9 +145,9 @@ export class AgentSupervisor {
   /** Resolves when no process is left, and what was said is stored, if that can be done soon. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    const agents = [...this.#agents.values(), ...this.#leaving.values()];
+    const agents = [...this.#agents.values()];
     for (const agent of agents) agent.stop();
-    await Promise.all(agents.map((agent) => agent.resting));
+    await Promise.all([...this.#leaving.values(), ...agents.map((agent) => agent.resting)]);
     const { clock, journals } = this.#parts;
     let cancel = () => {};
     const late = new Promise<void>((resolve) => cancel = clock.after(JOURNAL_MS_MAX, resolve));
@@ -151,29 +155,34 @@ export class AgentSupervisor {
     cancel();
   }
 
-  /** The new one starts when the old one, and one that left before it, is gone. */
-  async #replace(old: Agent | null, agent: Agent | null): Promise<void> {
-    const name = (old ?? agent)!.name;
-    const before = this.#leaving.get(name);
-    if (old !== null) {
-      this.#leaving.set(name, old);
-      old.stop();
-    }
-    await before?.resting;
-    await old?.resting;
-    if (this.#leaving.get(name) === old) this.#leaving.delete(name);
-    const isCurrent = this.#agents.get(name) === agent;
-    if (agent !== null && isCurrent && !this.#stopped) agent.start();
+  /** The new one starts when the old one, and those that left before it, are gone. */
+  async #replace(name: string, old: Agent | null, agent: Agent | null): Promise<void> {
+    if (agent !== null) this.#waiting.add(agent);
+    const gone = Promise.all([this.#leaving.get(name), old?.resting]);
+    this.#leaving.set(name, gone);
+    old?.stop();
+    await gone;
+    if (this.#leaving.get(name) === gone) this.#leaving.delete(name);
+    if (agent === null || !this.#waiting.delete(agent) || this.#stopped) return;
+    if (this.#agents.get(name) === agent) agent.start();
+  }
+
+  /** Somebody wants it to run, or it is to start as soon as it can. */
+  #isWanted(agent: Agent): boolean {
+    return agent.isWanted || this.#waiting.has(agent);
   }
 
   #agentOf(config: AgentConfig): Agent {
-    const { clock, random, placer, plan, keep, journals } = this.#parts;
+    const { clock, random, placer, vacated, plan, keep, journals } = this.#parts;
     return new Agent(config, {
       clock,
       random,
       keep,
       journal: journals.of(config.name),
-      plan: async () => plan(config, await placer.place(config)),
+      plan: async () => {
+        await vacated(config.name);
+        return plan(config, await placer.place(config));
+      },
       onChange: ({ name }) => this.#changed(name),
       onEncoder: ({ name }, encoderName) => placer.onEncoder(name, /nvenc/i.test(encoderName)),
       onEnded: ({ name }) => placer.release(name),

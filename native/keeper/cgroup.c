@@ -100,7 +100,8 @@ static int find_delegated(char path[PATH_MAX]) {
 /* Kills and removes what a keeper left that is no more. */
 static void sweep(int delegated, const char *name) {
   pid_t keeper = (pid_t)atoi(name + strlen(AGENT_PREFIX));
-  if (keeper > 0 && (kill(keeper, 0) == 0 || errno != ESRCH)) return;
+  bool is_former = keeper <= 0 || keeper == getpid(); /* ours is not made yet */
+  if (!is_former && (kill(keeper, 0) == 0 || errno != ESRCH)) return;
   int folder = openat(delegated, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return;
   write_at(folder, "cgroup.kill", "1");

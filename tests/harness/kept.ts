@@ -18,14 +18,18 @@ export class Kept implements AsyncDisposable {
   readonly keeper: Keeper;
   pid: number | null = null;
 
-  constructor(spec: Partial<KeeperSpec> & { command: readonly string[] }, path = keeperPath) {
+  constructor(
+    spec: Partial<KeeperSpec> & { command: readonly string[] },
+    path = keeperPath,
+    silentMsMax?: number,
+  ) {
     const rest = { cwd: null, memoryMaxBytes: null, stopGraceMs: 30_000 };
     const env = { ...Deno.env.toObject(), ...spec.env };
     this.keeper = Keeper.start(path, { ...rest, ...spec, env }, {
       onStarted: (pid) => this.pid = pid,
       onLine: (stream, text) => this.lines.push({ stream, text }),
       onUsage: (usage) => this.usages.push(usage),
-    });
+    }, silentMsMax);
   }
 
   get ended(): Promise<AgentEnd> {

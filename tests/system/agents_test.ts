@@ -8,7 +8,7 @@ import { TestBox } from "../harness/box.ts";
 import { shell, startTelebridge, telebridge } from "../harness/command.ts";
 import { FAMILY, FAMILY_SIZE } from "../harness/kept.ts";
 import { LineReader } from "../harness/line_reader.ts";
-import { alive, childOf } from "../harness/processes.ts";
+import { alive, childOf, parentOf } from "../harness/processes.ts";
 import { waitFor } from "../harness/wait.ts";
 
 /** Prints its family's pids, and then one line more for each line of the file `say`. */
@@ -124,13 +124,16 @@ Deno.test("agents: a stop ends all that one has started, and its run; a start go
   assert.match(started.stdout, /^talker running \(process \d+\)\nidle running \(process \d+\)\n$/);
   await waitFor("the run to go on", () => record().state === "running", record);
 
-  // A server that is killed leaves nothing; the next one goes on.
+  // A server that is killed leaves nothing. What a keeper that is stopped cannot end, the next server does, and first.
   const again = await familyOf(box, "talker", 1);
-  const idle = await server.agent("idle");
+  const [talkerNow, idle] = [await server.agent("talker"), await server.agent("idle")];
+  Deno.kill(parentOf(talkerNow.pid!), "SIGSTOP");
   await server.serve.kill();
-  await waitFor("all to end", () => alive([...again, idle.pid!]).length === 0);
+  await waitFor("all of one to end", () => alive([idle.pid!]).length === 0);
+  assert.deepEqual(alive(again), again);
   const next = await AgentServer.start(box, talker(box));
   await next.running("talker");
+  assert.deepEqual(alive(again), []);
 });
 
 Deno.test("agents: what cannot be done is said so that one knows what to do", async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ROOT } from "../harness/box.ts";
-import { FAMILY, FAMILY_SIZE, Kept, shell } from "../harness/kept.ts";
+import { FAMILY, FAMILY_SIZE, keeperPath, Kept, shell } from "../harness/kept.ts";
 import { LineReader } from "../harness/line_reader.ts";
 import { processUsage } from "../harness/process_usage.ts";
 import { alive, descendantsOf, parentOf, stateOf } from "../harness/processes.ts";
@@ -202,10 +202,18 @@ Deno.test("keeper: ten cost almost nothing, and one that is itself stopped is gi
   await using hung = new Kept({ ...FAMILY_RUNS, stopGraceMs: 0 });
   const family = await hung.numbers(FAMILY_SIZE);
   Deno.kill(parentOf(hung.pid!), "SIGSTOP");
+  // And one that nobody asks for anything; its like that is well goes on.
+  await using silent = new Kept(FAMILY_RUNS, keeperPath, 2_000);
+  await using well = new Kept({ command: ["sleep", "1000"] }, keeperPath, 2_000);
+  const silentFamily = await silent.numbers(FAMILY_SIZE);
+  Deno.kill(parentOf(silent.pid!), "SIGSTOP");
   const startedAtMs = performance.now();
   hung.keeper.stop();
   assert.equal((await hung.ended).reason, "keeper-lost");
   assert.deepEqual(alive(family), []);
+  assert.equal((await silent.ended).reason, "keeper-lost");
+  assert.deepEqual(alive(silentFamily), []);
+  assert.equal(alive([well.pid!]).length, 1);
   const seconds = (performance.now() - startedAtMs) / 1000;
   const usages = await Promise.all(keepers.map((pid) => processUsage(pid)));
   for (const one of kept) await one[Symbol.asyncDispose]();

@@ -27,6 +27,7 @@ class Bench {
       clock: this.clock,
       random: () => 0.5,
       placer: { ...AS_DECLARED, release: (name) => this.released.push(name) },
+      vacated: () => Promise.resolve(),
       plan: ({ command }, placement) =>
         Promise.resolve({ command: command!, env: {}, placement, why: "" }),
       keep: (spec, listener) => {
@@ -111,6 +112,33 @@ Deno.test("agents: one that a person stopped stays so when the file changes", as
   bench.supervisor.reload(configsOf('[agents.a]\ncommand = ["a2"]'));
   await settled();
   assert.deepEqual(bench.states, { a: "stopped" });
+});
+
+Deno.test("agents: a file that changes again before the old process has ended loses nobody", async () => {
+  const bench = new Bench('[agents.a]\ncommand = ["a"]\n[agents.b]\ncommand = ["b"]');
+  const { supervisor } = bench;
+  supervisor.start();
+  await settled();
+  supervisor.command("b", "stop");
+  for (const round of [2, 3]) {
+    const text = `[agents.a]\ncommand = ["a${round}"]\n[agents.b]\ncommand = ["b${round}"]`;
+    supervisor.reload(configsOf(text));
+  }
+  let stopped = false;
+  await bench.processOf("b").end({ code: 0 });
+  assert.equal(bench.processOf("a").asked.length, 1);
+  await bench.processOf("a").end({ code: 0 });
+  assert.deepEqual(bench.states, { a: "running", b: "stopped" }, "b was being stopped");
+  assert.deepEqual(bench.processOf("a3").spec.command, ["a3"]);
+  assert.equal(bench.processOf("a2"), undefined);
+
+  supervisor.reload(configsOf(""));
+  supervisor.stop().then(() => stopped = true);
+  await bench.clock.pass(3_000);
+  assert.equal(stopped, false, "who left is waited for, too");
+  await bench.processOf("a3").end({ code: 0 });
+  await bench.clock.pass(3_000);
+  assert.equal(stopped, true);
 });
 
 Deno.test("agents: a watchdog's word about a process before this one is not about this one", async () => {

@@ -85,6 +85,18 @@ Deno.test("agent: a crash loop ends the tries and the run, and a person ends the
   assert.equal(await bench.dieAfter(1), 100, "what was is forgotten");
 });
 
+Deno.test("agent: a life begins with its process, however long its plan took", async () => {
+  const bench = new AgentBench();
+  const planned = Promise.withResolvers<void>();
+  bench.planned = planned.promise;
+  bench.agent.start();
+  await bench.clock.pass(60_000);
+  planned.resolve();
+  await settled();
+  assert.equal(await bench.dieAfter(1), 100);
+  assert.equal(await bench.dieAfter(1), 200, "the first was a short one");
+});
+
 Deno.test("agent: a stop while it waits for its next try ends the waiting", async () => {
   const bench = new AgentBench();
   await bench.run();

@@ -110,6 +110,11 @@ const refused: [what: string, text: string, message: RegExp][] = [
   ],
   ["no program", "[agents.a]\ncommand = []", /command" in .* is \[\], expected a list/],
   ["a size without unit", "[agents.a]\nmemory-max = 2048", /memory-max" .* is 2048, .*"2GiB"/],
+  [
+    "a size of too much",
+    "[agents.a]\nmemory-max = '9999999TiB'",
+    /memory-max" .* a size from 1 MiB/,
+  ],
   ["a size of little", "[agents.a]\nmemory-max = '3kB'", /memory-max" .* is "3kB", .*1 MiB/],
   ["a time", "[agents.a]\nhang-timeout = '5s'", /hang-timeout" .*expected seconds from 0 \(off\)/],
   ["a policy", "[agents.a]\nrestart = 'maybe'", /expected "always", "on-failure" or "never"$/],

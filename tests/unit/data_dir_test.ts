@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  checkNobodyElseWrites,
   dataDirId,
   DataDirLock,
   defaultDataDir,
@@ -27,6 +28,17 @@ Deno.test("data directory: one owner at a time, and the second is told who", asy
   }
   assert.equal(await findServer(box.dataDir), null);
   using _again = await DataDirLock.take(box.dataDir);
+});
+
+Deno.test("data directory: what says which programs are run is nothing that anybody may change", async () => {
+  await using box = await TestBox.create();
+  const path = `${box.folder}/telebridge.toml`;
+  Deno.writeTextFileSync(path, "");
+  Deno.chmodSync(path, 0o664);
+  checkNobodyElseWrites(path);
+  checkNobodyElseWrites("/etc/passwd");
+  Deno.chmodSync(path, 0o666);
+  assert.throws(() => checkNobodyElseWrites(path), /^UserError: anybody may change .*; chmod o-w /);
 });
 
 Deno.test("data directory: its id is made once", async () => {

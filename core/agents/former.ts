@@ -1,0 +1,71 @@
+/**
+ * What servers of a data directory have left that were killed: keepers that are still ending their commands, and, where
+ * both were killed, what those had started. The next server waits for its end: there are never two lives of one agent.
+ */
+
+import { basename } from "node:path";
+import { endMarked, KEEPER_MARK, markedProcesses, readIfAny, variablesOf } from "./orphans.ts";
+
+/** Between two looks at a keeper that gives its command time. */
+const LOOK_MS = 50;
+/** proc_pid_stat(5): one that is stopped ends nothing. */
+const STOPPED: ReadonlySet<string> = new Set(["T", "t"]);
+
+/** All of one keeper. */
+interface FormerLife {
+  mark: string;
+  pids: number[];
+}
+
+export class FormerAgents {
+  readonly #dataDir: string;
+  readonly #keeperName: string;
+  #lives: Promise<Map<string, FormerLife[]>> | null = null;
+
+  constructor(dataDir: string, keeperPath: string) {
+    this.#dataDir = dataDir;
+    this.#keeperName = basename(keeperPath);
+  }
+
+  /** To be called before each start: nothing of this server runs when it looks around, which it does once. */
+  async ended(name: string, onWaiting: (pids: readonly number[]) => void): Promise<void> {
+    const lives = await (this.#lives ??= this.#find());
+    for (const { mark, pids } of lives.get(name) ?? []) {
+      onWaiting(pids);
+      while (await this.#isEnding(mark, pids)) await sleep(LOOK_MS);
+      await endMarked(mark);
+    }
+    lives.delete(name);
+  }
+
+  async #find(): Promise<Map<string, FormerLife[]>> {
+    const lives = new Map<string, FormerLife[]>();
+    for (const { pid, mark, variables } of await markedProcesses()) {
+      if (!variables.has(`TELEBRIDGE_DATA_DIR=${this.#dataDir}`)) continue;
+      const run = [...variables].find((variable) => variable.startsWith("TELEBRIDGE_RUN="));
+      const name = run?.split("=")[1] ?? "";
+      const known = lives.get(name) ?? [];
+      const life = known.find((other) => other.mark === mark);
+      if (life !== undefined) life.pids.push(pid);
+      else lives.set(name, [...known, { mark, pids: [pid] }]);
+    }
+    return lives;
+  }
+
+  /** Whether a keeper among them is still at it. */
+  async #isEnding(mark: string, pids: readonly number[]): Promise<boolean> {
+    for (const pid of pids) {
+      const [program] = (await readIfAny(`/proc/${pid}/cmdline`)).split("\0");
+      if (basename(program!) !== this.#keeperName) continue;
+      const stat = await readIfAny(`/proc/${pid}/stat`);
+      const state = stat.charAt(stat.lastIndexOf(")") + 2);
+      const isSame = (await variablesOf(pid)).has(`${KEEPER_MARK}=${mark}`);
+      if (isSame && !STOPPED.has(state)) return true;
+    }
+    return false;
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
