@@ -2,14 +2,14 @@
 
 import { Command } from "commander";
 import { UserError } from "../core/errors.ts";
-import type { AgentAction, Reloaded } from "../core/agents/supervisor.ts";
+import { type AgentAction, NoSuchAgent, type Reloaded } from "../core/agents/supervisor.ts";
 import type { AgentsAnswer, AgentState, AgentStatus } from "../proto/agents.ts";
 import { printLogs } from "./agents/logs.ts";
 import { agentColumns, noteOf } from "./agents/words.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { tableLines } from "./runs/table.ts";
 import { ServerApi } from "./server_api.ts";
-import { openStoredRuns, storedRun } from "./stored_runs.ts";
+import { openStoredRuns } from "./stored_runs.ts";
 import { unknownCommand } from "./unknown_command.ts";
 
 const LOOK_EVERY_MS = 100;
@@ -132,7 +132,10 @@ async function act(
     throw new UserError(all ? "name agents or say --all, not both" : "name agents, or say --all");
   }
   const api = await ServerApi.find(dataDirOf(dataDir));
-  const names = all ? (await agentsOf(api)).map(({ name }) => name) : [...new Set(given)];
+  const known = (await agentsOf(api)).map(({ name }) => name);
+  const odd = given.find((name) => !known.includes(name));
+  if (odd !== undefined) throw new NoSuchAgent(odd, known);
+  const names = all ? known : [...new Set(given)];
   for (const name of names) {
     await api.ask("POST", `/api/agents/${encodeURIComponent(name)}/${action}`);
   }
@@ -166,7 +169,12 @@ async function logs(
     throw new UserError(`--lines is "${lines}", expected a number of lines`);
   }
   using reader = openStoredRuns(dataDirOf(dataDir));
-  storedRun(reader, name);
+  if (reader.run(name) === null) {
+    throw new UserError(
+      `nothing is stored of an agent "${name}": it never started, or there is none; ` +
+        "telebridge agents lists them",
+    );
+  }
   await printLogs(reader, name, { lines: Number(lines), follow, json });
 }
 

@@ -55,7 +55,10 @@ export function noteOf(agent: AgentStatus, nowMs: number): string | null {
   const { state, health, lastEnd, nextStartAtMs } = agent;
   const parts: string[] = [];
   if (health !== null) parts.push(health);
-  if (lastEnd !== null) parts.push(`${lastEnd.text}, ${formatAge(nowMs - lastEnd.atMs)} ago`);
+  if (lastEnd !== null) {
+    const end = `${lastEnd.text}, ${formatAge(nowMs - lastEnd.atMs)} ago`;
+    parts.push(state === "running" ? `before: ${end}` : end);
+  }
   if (state === "restarting" && nextStartAtMs !== null) {
     parts.push(`starts again in ${Math.max(0, Math.ceil((nextStartAtMs - nowMs) / 1000))} s`);
   }

@@ -4,6 +4,8 @@ import type { AgentStatus } from "../../proto/agents.ts";
 import type { Column } from "../runs/table.ts";
 import { bytes, duration, printable } from "../runs/words.ts";
 
+const CAPTURES: ReadonlySet<string> = new Set(["auto", "gst", "ffmpeg", "x11grab", "vaapi"]);
+
 /** What is worth a look about one agent; "" for one that is well. */
 export function noteOf(agent: AgentStatus, nowMs: number): string {
   const { state, health, nextStartAtMs, lastEnd, name } = agent;
@@ -19,9 +21,16 @@ export function noteOf(agent: AgentStatus, nowMs: number): string {
     case "failed":
     case "stopped":
       return end;
+    case "running":
+      return sourceNote(agent);
     default:
       return "";
   }
+}
+
+/** Of a capture: by which programs, and why not by others. */
+function sourceNote({ source, sourceWhy }: AgentStatus): string {
+  return CAPTURES.has(source) ? sourceWhy : "";
 }
 
 export function agentColumns(nowMs: number): Column<AgentStatus>[] {

@@ -20,6 +20,9 @@ export const SHORT_LIVES_MAX = 10;
 /** What our agent says on stderr when it begins, and when another encoder takes over (native/agent). */
 const ENCODED_BY = /^telebridge agent: .*, encoded by (.+)$/;
 
+/** What an end tells of a program's last words. */
+const LAST_WORDS_CHARS_MAX = 200;
+
 const MOVING: ReadonlySet<AgentState> = new Set(["starting", "running", "stopping", "restarting"]);
 
 /** Time as an argument. */
@@ -84,6 +87,8 @@ export class Agent {
   #usage: AgentUsage | null = null;
   #cpu = new CpuMeter();
   #trouble: Verdict | null = null;
+  /** The newest line on stderr: mostly, why it ends. */
+  #lastWords = "";
   #lastEnd: { atMs: number; text: string } | null = null;
   #restarts = 0;
   #toRest: (() => void)[] = [];
@@ -243,6 +248,7 @@ export class Agent {
 
   #onLine(stream: "stdout" | "stderr" | "keeper", text: string): void {
     this.#parts.journal.line(stream, text);
+    if (stream === "stderr" && text.trim() !== "") this.#lastWords = text.trim();
     const encoderName = stream === "stderr" ? ENCODED_BY.exec(text)?.[1] : undefined;
     if (encoderName === undefined || this.config.source.kind !== "agent") return;
     this.#encoderName = encoderName;
@@ -258,7 +264,9 @@ export class Agent {
 
   #onEnded(end: AgentEnd, livedMs: number): void {
     const trouble = this.#trouble;
-    const text = trouble === null ? end.text : `${trouble.trouble} (${trouble.text}) and killed`;
+    const text = trouble === null
+      ? this.#endText(end)
+      : `${trouble.trouble} (${trouble.text}) and killed`;
     const isWell = trouble === null && end.code === 0;
     this.#lastEnd = { atMs: this.#parts.clock.nowMs(), text };
     this.#process = null;
@@ -268,6 +276,7 @@ export class Agent {
     this.#encoderName = null;
     this.#cpu = new CpuMeter();
     this.#trouble = null;
+    this.#lastWords = "";
     this.#parts.onEnded(this);
     if (this.#state === "stopping") return this.#onStopped(text);
     const { restart } = this.config;
@@ -276,6 +285,18 @@ export class Agent {
     }
     if (isWell) this.#rest("stopped", "finished", text);
     else this.#rest("failed", "failed", text);
+  }
+
+  /** With its last words, where it ended by itself and not well. */
+  #endText({ text, reason, code }: AgentEnd): string {
+    const words = this.#lastWords;
+    if (reason !== "exited" || code === 0 || words === "" || this.#state === "stopping") {
+      return text;
+    }
+    const shown = words.length > LAST_WORDS_CHARS_MAX
+      ? words.slice(0, LAST_WORDS_CHARS_MAX) + "…"
+      : words;
+    return `${text}: ${shown}`;
   }
 
   #onStopped(text: string): void {

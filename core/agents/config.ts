@@ -145,8 +145,12 @@ const SOURCE_ROWS = {
     schema: v.pipe(v.string(), v.regex(/^\S*:\d+(\.\d+)?$/)),
   },
   xvfb: {
-    expected: 'a size such as "1280x720"',
-    schema: v.pipe(v.string(), v.regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/)),
+    expected: 'a size from 16x16 to 8192x8192 such as "1280x720"',
+    schema: v.pipe(
+      v.string(),
+      v.regex(/^\d+x\d+$/),
+      v.check((size) => size.split("x").every((pixels) => +pixels >= 16 && +pixels <= 8192)),
+    ),
   },
   pipeline: { expected: 'a GStreamer source such as "videotestsrc is-live=true"', schema: text },
   input: {
@@ -175,8 +179,8 @@ const AGENT_ROWS = {
   "hang-timeout": { expected: SECONDS_EXPECTED, schema: seconds },
   "frozen-timeout": { expected: SECONDS_EXPECTED, schema: seconds },
   "black-timeout": { expected: SECONDS_EXPECTED, schema: seconds },
-  width: { expected: "pixels, an even number from 16 to 8192", schema: pixels() },
-  height: { expected: "pixels, an even number from 16 to 8192", schema: pixels() },
+  width: { expected: "pixels, an even number from 16 to 8192", schema: pixels(16, 8192) },
+  height: { expected: "pixels, an even number from 16 to 8192", schema: pixels(16, 8192) },
   fps: {
     expected: "pictures a second, from 0.1 to 1000",
     schema: v.pipe(v.number(), v.minValue(0.1), v.maxValue(1000)),
@@ -189,9 +193,34 @@ const AGENT_ROWS = {
   encoder: { expected: oneOf(ENCODER_CHOICES), schema: v.picklist(ENCODER_CHOICES) },
 } as const satisfies Record<string, KeyRow>;
 
-function pixels() {
-  return v.pipe(integer(16, 8192), v.multipleOf(2));
+function pixels(min: number, max: number) {
+  return v.pipe(integer(min, max), v.multipleOf(2));
 }
+
+/** What our own agent can draw (native/agent/options.c) is less than what a capture may be asked for. */
+const OWN_ROWS = {
+  width: { expected: "pixels, an even number from 64 to 4096", schema: pixels(64, 4096) },
+  height: { expected: "pixels, an even number from 64 to 4096", schema: pixels(64, 4096) },
+  fps: {
+    expected: "pictures a second, from 1 to 240",
+    schema: v.pipe(v.number(), v.minValue(1), v.maxValue(240)),
+  },
+  bitrate: { expected: "kbit/s from 50 to 200000", schema: integer(50, 200_000) },
+} as const satisfies Record<string, KeyRow>;
+
+/** What each kind of source takes beside its kind. */
+const CAPTURE_KEYS = ["xvfb", "display"] as const;
+const SOURCE_KEYS: Readonly<Record<SourceKind, readonly (keyof typeof SOURCE_ROWS)[]>> = {
+  ring: [],
+  agent: [],
+  exec: ["xvfb"],
+  fifo: ["path"],
+  gst: [...CAPTURE_KEYS, "pipeline"],
+  ffmpeg: [...CAPTURE_KEYS, "input"],
+  x11grab: CAPTURE_KEYS,
+  vaapi: [...CAPTURE_KEYS, "input", "device"],
+  auto: [...CAPTURE_KEYS, "pipeline", "input"],
+};
 
 type Given<Rows extends Record<string, KeyRow>> = {
   [K in keyof Rows]?: v.InferOutput<Rows[K]["schema"]>;
@@ -221,6 +250,12 @@ export function parseAgents(table: unknown, filePath: string): AgentConfig[] {
 function agentOf(name: string, given: Given<typeof AGENT_ROWS>, filePath: string): AgentConfig {
   const command = given.command ?? null;
   const source = sourceOf(name, given.source, command, filePath);
+  if (source.kind === "agent") {
+    const { width, height, fps, bitrate } = given;
+    const ours = { width, height, fps, bitrate };
+    const present = Object.entries(ours).filter(([, value]) => value !== undefined);
+    check(OWN_ROWS, Object.fromEntries(present), `agents.${name}`, filePath);
+  }
   const paced = source.kind !== "ring" && source.kind !== "exec" && source.kind !== "fifo";
   const hangTimeoutS = paced ? HANG_TIMEOUT_S_PACED : HANG_TIMEOUT_S_PROGRAM;
   return {
@@ -277,16 +312,22 @@ function sourceOf(
 /** Why a source and its command do not go together; null: they do. */
 function sourceProblem(
   kind: SourceKind,
-  { path }: Given<typeof SOURCE_ROWS>,
+  given: Given<typeof SOURCE_ROWS>,
   command: readonly string[] | null,
 ): string | null {
+  const keys = Object.keys(given) as (keyof typeof SOURCE_ROWS)[];
+  const odd = keys.find((key) => key !== "kind" && !SOURCE_KEYS[kind].includes(key));
+  if (odd !== undefined) {
+    const kinds = SOURCE_KINDS.filter((each) => SOURCE_KEYS[each].includes(odd));
+    return `source "${kind}" takes no ${odd}; with it, kind is ${oneOf(kinds)}`;
+  }
   if (kind === "agent" && command !== null) {
     return 'source "agent" is our own program and takes no command: leave out one of them';
   }
   if ((kind === "ring" || kind === "exec") && command === null) {
     return `source "${kind}" needs a command`;
   }
-  if (kind === "fifo" && path === undefined) {
+  if (kind === "fifo" && given.path === undefined) {
     return 'source "fifo" needs its path: source = { kind = "fifo", path = "/tmp/video" }';
   }
   return null;

@@ -1,6 +1,5 @@
 /** What a source means: the program that is started for it. */
 
-import { UserError } from "../errors.ts";
 import { captureCommand } from "./captures.ts";
 import type { CaptureTools } from "./capture_tools.ts";
 import type { AgentConfig } from "./config.ts";
@@ -30,11 +29,6 @@ export async function sourceCommand(
 ): Promise<SourceCommand> {
   const { name, command, source } = config;
   const pump = [tools.agentPath, "--run", name, "--source"];
-  if (source.xvfb !== null && (source.kind === "ring" || source.kind === "fifo")) {
-    throw new UserError(
-      `agent "${name}": xvfb goes with a source that captures, such as x11grab, or with exec`,
-    );
-  }
   switch (source.kind) {
     case "ring":
       return { command: command!, why: "the program publishes by itself" };

@@ -60,7 +60,7 @@ static const char HELP[] =
     "Examples:\n"
     "  telebridge agent --run robot --width 640 --height 360\n"
     "  telebridge agent --stdout --frames 300 | ffprobe -hide_banner -\n"
-    "  telebridge agent --fifo /tmp/robot.h264 & ffplay -f h264 /tmp/robot.h264\n"
+    "  mkfifo robot.h264; telebridge agent --fifo robot.h264 & ffplay -f h264 robot.h264\n"
     "  telebridge agent --run desktop --source auto --xvfb 1280x720 -- xterm\n"
     "\n"
     "When the machine cannot keep up, pictures are skipped and counted, and those that come are on time. Ctrl-C ends "
@@ -241,6 +241,8 @@ int agent_options_parse(int argc, char **argv, agent_options *options) {
   *options = (agent_options){.width = 1280, .height = 720, .fps_mhz = 30000, .gop_ms = 2000};
   uint32_t gpu = UINT32_MAX;
   int status = -1, option, index = 0;
+  static char program[] = AGENT_NAME;
+  if (argc > 0) argv[0] = program; /* as getopt's own messages name it */
   optind = 0; /* getopt begins anew: this may be called again */
   while (status < 0 && (option = getopt_long(argc, argv, "", names, &index)) != -1) {
     status = set_option(options, option, names[index].name, optarg, &gpu);

@@ -160,6 +160,9 @@ Deno.test("agents: what cannot be done is said so that one knows what to do", as
   assert.match(failed.stdout, /^bad failed: .*ENOENT/);
   assert.equal(failed.code, 1);
   assert.match(await said("stop", "idel"), /there is no agent "idel"; did you mean idle\?/);
+  assert.match(await said("start", "idle", "idel"), /there is no agent "idel"/);
+  assert.equal((await server.agent("idle")).state, "stopped");
+  assert.match(await said("logs", "idel"), /nothing is stored of an agent "idel"/);
   assert.match(await said("stop"), /name agents, or say --all/);
   writeConfig(box, '[agents.idle]\ncommand = "sleep 1"');
   assert.match(await said("reload"), /"agents\.idle\.command" in .* expected a list/);

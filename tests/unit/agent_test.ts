@@ -286,3 +286,29 @@ Deno.test("agent: whatever is asked of it whenever, never two processes, and sto
     assert.equal(agent.state, "stopped", `seed ${seed}`);
   }
 });
+
+Deno.test("agent: an end that is not well says what the program said last, one that was asked for does not", async () => {
+  const bench = new AgentBench();
+  const { agent } = bench;
+  await bench.run();
+  const { listener } = bench.process;
+  listener.onLine("stderr", "Traceback (most recent call last):");
+  listener.onLine("stderr", `ModuleNotFoundError: No module named '${"x".repeat(300)}'`);
+  listener.onLine("stderr", "  ");
+  listener.onLine("stdout", "bye");
+  await bench.process.end({ code: 1 });
+  const said = agent.status(null).lastEnd!.text;
+  assert.match(said, /^ended with code 1: ModuleNotFoundError: No module named 'x+…$/);
+  agent.start();
+  await settled();
+  bench.process.started();
+  await bench.process.end({ code: 1 });
+  assert.equal(agent.status(null).lastEnd?.text, "ended with code 1");
+  agent.start();
+  await settled();
+  bench.process.started();
+  bench.process.listener.onLine("stderr", "asked to end");
+  agent.stop();
+  await bench.process.end({ code: 143 });
+  assert.equal(agent.status(null).lastEnd?.text, "ended with code 143");
+});

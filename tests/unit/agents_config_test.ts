@@ -123,6 +123,8 @@ const refused: [what: string, text: string, message: RegExp][] = [
     "[agents.a]\nwidth = 641",
     /"agents\.a\.width" .* is 641, expected pixels, an even/,
   ],
+  ["more than we draw", "[agents.a]\nheight = 4098", /"agents\.a\.height" .*from 64 to 4096$/],
+  ["a rate of ours", "[agents.a]\nfps = 0.5", /"agents\.a\.fps" .*, from 1 to 240$/],
   ["a variable", "[agents.a]\nenv = { 'A B' = '1' }", /"agents\.a\.env" .*expected a table/],
   [
     "a source",
@@ -133,6 +135,12 @@ const refused: [what: string, text: string, message: RegExp][] = [
   ["a source's key", "[agents.a]\nsource = { paht = 'x' }", /^\[agents\.a\.source\] .*mean path\?/],
   ["a command of ours", "[agents.a]\nsource = 'agent'\ncommand = ['x']", /takes no command/],
   ["nothing to execute", "[agents.a]\nsource = 'exec'", /source "exec" needs a command/],
+  [
+    "a display that nobody captures",
+    "[agents.a]\ncommand = ['x']\nsource = { xvfb = '640x360' }",
+    /source "ring" takes no xvfb; with it, kind is "exec", "gst", "ffmpeg", "x11grab", "vaapi" or/,
+  ],
+  ["an Xvfb of no size", "[agents.a]\nsource = { kind = 'gst', xvfb = '8x8' }", /from 16x16 to/],
   ["no FIFO", "[agents.a]\nsource = 'fifo'", /source "fifo" needs its path/],
 ];
 
