@@ -10,7 +10,7 @@ import { encoders } from "./checks/encoders.ts";
 import { gpu } from "./checks/gpu.ts";
 import { limits } from "./checks/limits.ts";
 import { machine } from "./checks/machine.ts";
-import { ffmpeg, gstreamer, pipewire } from "./checks/media.ts";
+import { ffmpeg, gstreamer, pipewire, xvfb } from "./checks/media.ts";
 import { ports } from "./checks/ports.ts";
 import { python } from "./checks/python.ts";
 import { server } from "./checks/server.ts";
@@ -36,5 +36,6 @@ export const CHECKS: readonly Check[] = [
   pipewire,
   ffmpeg,
   gstreamer,
+  xvfb,
   python,
 ];

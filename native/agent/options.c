@@ -243,7 +243,7 @@ int agent_options_parse(int argc, char **argv, agent_options *options) {
   int status = -1, option, index = 0;
   static char program[] = AGENT_NAME;
   if (argc > 0) argv[0] = program; /* as getopt's own messages name it */
-  optind = 0; /* getopt begins anew: this may be called again */
+  optind = 0;                      /* getopt begins anew: this may be called again */
   while (status < 0 && (option = getopt_long(argc, argv, "", names, &index)) != -1) {
     status = set_option(options, option, names[index].name, optarg, &gpu);
   }

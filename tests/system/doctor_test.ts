@@ -53,7 +53,7 @@ Deno.test("doctor: every check answers, and nothing is left behind", async () =>
   const wanted = [
     ...["kernel", "limits", "cgroup", "clock", "shm", "sockets", "fifo", "data", "disk"],
     ...["server", "web", "grpc", "tls", "gpu", "cuda", "egl", "nvenc", "x264", "openh264"],
-    ...["jpeg", "pipewire", "ffmpeg", "gstreamer", "python"],
+    ...["jpeg", "pipewire", "ffmpeg", "gstreamer", "xvfb", "python"],
   ];
   for (const name of wanted) assert(names.includes(name), name);
   for (const name of ["kernel", "shm", "sockets", "fifo", "disk", "web", "openh264"]) {
@@ -116,6 +116,9 @@ Deno.test("doctor: drivers that crash and programs that hang are told, and hold 
     path = await standIn(box, name, "exec sleep 1000");
   }
   await standIn(box, "ffmpeg", "exec yes");
+  await standIn(box, "Xvfb", "");
+  await standIn(box, "gst-launch-1.0", "echo gst-launch-1.0 version 1.99");
+  await standIn(box, "gst-inspect-1.0", "echo 'x264:  x264enc: x264 H.264 Encoder'");
   const made = await shell(
     box,
     `echo '__attribute__((constructor)) void crash(void) { __builtin_trap(); }' |
@@ -129,6 +132,11 @@ Deno.test("doctor: drivers that crash and programs that hang are told, and hold 
     assert.match(find(report, name).text, /^no answer in \d s$/);
   }
   assert.equal(find(report, "ffmpeg").text, "not installed");
+  assert.equal(find(report, "xvfb").text, `${box.folder}/bin/Xvfb`);
+  assert.match(
+    find(report, "gstreamer").text,
+    /^1\.99, H\.264 by x264enc, screens by nothing$/,
+  );
   assert.match(find(report, "cuda").text, /ended by SIG/);
   // Serve asks the same driver, and would crash too.
   assert.match(find(report, "encoders").text, /crashes: ended by SIG/);

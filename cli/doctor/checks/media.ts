@@ -56,11 +56,37 @@ export const gstreamer: Check = {
     const line = await firstLine(["gst-launch-1.0", "--version"], signal) ??
       await firstLine(["gst-inspect-1.0", "--version"], signal);
     const version = /([\d.]+)\s*$/.exec(line ?? "")?.[1];
-    if (version !== undefined) {
-      return [{ name: "gstreamer", level: "ok", text: version, facts: { version } }];
-    }
+    if (version !== undefined) return [await gstreamerFound(version, signal)];
     const library = await exists("/usr/lib/x86_64-linux-gnu/libgstreamer-1.0.so.0");
     return [missing("gstreamer", library ? "its library, and none of its programs" : undefined)];
+  },
+};
+
+/** Of the elements that an agent's source is made of (core/agents/gstreamer.ts), those that are installed. */
+async function gstreamerFound(version: string, signal: AbortSignal): Promise<Finding> {
+  const listed = (await runChild(["gst-inspect-1.0"], signal))?.stdout ?? "";
+  const installed = (elements: readonly string[]) =>
+    elements.filter((element) => listed.includes(` ${element}: `));
+  const h264 = installed(["nvh264enc", "x264enc", "openh264enc"]);
+  const screens = installed(["ximagesrc", "pipewiresrc"]);
+  const text = `${version}, H.264 by ${h264.join(", ") || "nothing"}, ` +
+    `screens by ${screens.join(", ") || "nothing"}`;
+  return { name: "gstreamer", level: "ok", text, facts: { version, h264, screens } };
+}
+
+export const xvfb: Check = {
+  name: "xvfb",
+  async run({ environment }) {
+    const folders = (environment.PATH ?? "").split(":").filter((folder) => folder !== "");
+    const paths = folders.map((folder) => `${folder}/Xvfb`);
+    const found = await Promise.all(paths.map(exists));
+    const path = paths.find((_, at) => found[at]) ?? null;
+    return [{
+      name: "xvfb",
+      level: path === null ? "note" : "ok",
+      text: path ?? "not installed: no agent can have a display of its own",
+      facts: { path },
+    }];
   },
 };
 
