@@ -6,10 +6,19 @@
 #include "loop.h"
 #include "pump.h"
 
+/* Where one of the first three is closed, the next file that is opened would get its number, and all that is printed:
+ * a run's shared memory, for example. */
+static void fill_descriptors(void) {
+  int fd;
+  while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) continue;
+  if (fd >= 0) close(fd);
+}
+
 /* From here on whatever prints to stdout prints to stderr: a driver's word must not end up in the video. -1 where there
  * is none. */
 static int take_stdout(void) {
   const int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  fill_descriptors();
   dup2(STDERR_FILENO, STDOUT_FILENO);
   return fd;
 }
@@ -65,8 +74,7 @@ static int open_parts(loop_parts *parts, int stdout_fd) {
   return result;
 }
 
-static int render(const agent_options *options) {
-  const int stdout_fd = take_stdout(); /* first, before its number is anybody's */
+static int render(const agent_options *options, int stdout_fd) {
   loop_parts parts = {.options = options, .stop_fd = stop_open()};
   report_counts counts = {0};
   int result = parts.stop_fd < 0 ? parts.stop_fd : open_parts(&parts, stdout_fd);
@@ -81,13 +89,15 @@ static int render(const agent_options *options) {
   agent_encoder_close(parts.encoder);
   renderer_close(parts.renderer);
   if (parts.stop_fd >= 0) close(parts.stop_fd);
-  if (stdout_fd >= 0) close(stdout_fd);
   return result < 0 ? 1 : 0;
 }
 
 int tele_agent_main(int argc, char **argv) {
   agent_options options;
-  const int status = agent_options_parse(argc, argv, &options);
+  int status = agent_options_parse(argc, argv, &options);
   if (status >= 0) return status;
-  return options.source == NULL ? render(&options) : pump_run(&options);
+  const int stdout_fd = take_stdout(); /* first, before its number is anybody's */
+  status = options.source == NULL ? render(&options, stdout_fd) : pump_run(&options);
+  if (stdout_fd >= 0) close(stdout_fd);
+  return status;
 }

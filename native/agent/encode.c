@@ -58,10 +58,12 @@ int agent_encoder_open(const agent_encoder_settings *settings, agent_encoder **m
 
 bool agent_encoder_is_on_gpu(const agent_encoder *encoder) { return encoder->config.cuda_device != 0; }
 
-/* Fewer pictures have as many bits together. */
+/* Fewer pictures have as many bits together, but each at most twice its usual share: a ring's slots are made for no
+ * more (output_ring_size()), and whoever is refused one access unit is refused all up to the next keyframe. */
 static int follow_rate(agent_encoder *encoder, uint32_t rate_max_mhz) {
-  const bool capped = rate_max_mhz > 0 && rate_max_mhz < encoder->asked.fps_mhz;
-  const uint32_t fps_mhz = capped ? rate_max_mhz : encoder->asked.fps_mhz;
+  const uint32_t usual_mhz = encoder->asked.fps_mhz, least_mhz = (usual_mhz + 1) / 2;
+  uint32_t fps_mhz = rate_max_mhz == 0 || rate_max_mhz > usual_mhz ? usual_mhz : rate_max_mhz;
+  if (fps_mhz < least_mhz) fps_mhz = least_mhz;
   if (fps_mhz == encoder->config.fps_mhz) return 0;
   encoder->config.fps_mhz = fps_mhz;
   return encoder->encoder->backend->reconfigure(encoder->encoder, &encoder->config);
@@ -115,22 +117,27 @@ int agent_encode(agent_encoder *encoder, const encoder_picture *picture, uint64_
                  const output_wishes *wishes, access_unit *unit) {
   encoder_picture fetched;
   const bool keyframe = wishes->keyframe || gop_is_over(encoder, t_mono_ns);
-  int result = encoder->encoder != NULL ? follow_rate(encoder, wishes->rate_max_mhz) : 0;
-  while (result == 0) {
-    result = prepare(encoder, &picture, &fetched);
+  for (;;) {
+    int result = prepare(encoder, &picture, &fetched);
     if (result < 0) return result;
-    result = encoder->encoder->backend->encode(encoder->encoder, picture, keyframe, unit);
+    result = follow_rate(encoder, wishes->rate_max_mhz);
+    if (result == 0) result = encoder->encoder->backend->encode(encoder->encoder, picture, keyframe, unit);
     if (result == 0) break;
     if (encoder->asked.kind != TELE_ENCODER_AUTO) return result;
     give_up_encoder(encoder);
-    result = 0;
   }
-  if (result == 0 && unit->keyframe) encoder->keyframe_ns = t_mono_ns;
-  return result;
+  if (unit->keyframe) encoder->keyframe_ns = t_mono_ns;
+  return 0;
 }
 
-tele_encoder_kind agent_encoder_kind(const agent_encoder *encoder) { return encoder->encoder->backend->kind; }
-const char *agent_encoder_name(const agent_encoder *encoder) { return encoder->encoder->name; }
+tele_encoder_kind agent_encoder_kind(const agent_encoder *encoder) {
+  return encoder->encoder != NULL ? encoder->encoder->backend->kind : encoder->asked.kind;
+}
+
+const char *agent_encoder_name(const agent_encoder *encoder) {
+  return encoder->encoder != NULL ? encoder->encoder->name : "none";
+}
+
 const char *agent_encoder_note(const agent_encoder *encoder) { return encoder->note; }
 
 void agent_encoder_close(agent_encoder *encoder) {

@@ -29,7 +29,8 @@ bool agent_encoder_is_on_gpu(const agent_encoder *encoder);
 int agent_encode(agent_encoder *encoder, const encoder_picture *picture, uint64_t t_mono_ns,
                  const output_wishes *wishes, access_unit *unit);
 
-/* Which it is; for people: "x264 164", and why it is this one. */
+/* Which it is; for people: "x264 164", and why it is this one. What was asked for and "none" after the last one failed.
+ */
 tele_encoder_kind agent_encoder_kind(const agent_encoder *encoder);
 const char *agent_encoder_name(const agent_encoder *encoder);
 const char *agent_encoder_note(const agent_encoder *encoder);

@@ -87,6 +87,10 @@ static int finish(loop *loop, int *begun) {
   loop->counts->encode_ns += encode_ns;
   result = parts->output->kind->write(parts->output, &unit, &state);
   if (result < 0) return result;
+  if (result == 1) {
+    loop->counts->dropped++;
+    return 0;
+  }
   loop->counts->pictures++;
   loop->counts->bytes += unit.bytes_count;
   return 0;

@@ -35,7 +35,8 @@ typedef struct output_kind {
   int (*turn)(output *output);
   /* Before each picture is encoded. */
   void (*wishes)(output *output, output_wishes *wishes);
-  /* -EPIPE: its reader is gone for good; -ECANCELED: a signal came; else a negative errno with its text. */
+  /* 1: left out, since its reader is slow; -EPIPE: its reader is gone for good; -ECANCELED: a signal came; else a
+   * negative errno with its text. */
   int (*write)(output *output, const access_unit *unit, const scene_state *state);
   /* Once a second. NULL is fine. */
   void (*show_rate)(output *output, uint64_t frame, double fps);

@@ -4,14 +4,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "output.h"
+
+/* For a reader to take what is left of the last access unit. */
+#define END_NS (500 * NS_PER_MS)
 
 typedef struct fifo_output {
   output base;
@@ -28,12 +33,16 @@ static int refuse(const fifo_output *output, const char *doing) {
   return error_set(errno, "cannot %s FIFO %s: %s", doing, output->path, strerror(errno));
 }
 
+static int check_fifo(const fifo_output *output, const struct stat *found) {
+  if (S_ISFIFO(found->st_mode)) return 0;
+  return error_set(EEXIST, "%s is there and is no FIFO: name another path, or remove it", output->path);
+}
+
 static int make_fifo(const fifo_output *output) {
   struct stat found;
   if (mkfifo(output->path, 0666) < 0 && errno != EEXIST) return refuse(output, "make");
   if (stat(output->path, &found) < 0) return refuse(output, "look at");
-  if (S_ISFIFO(found.st_mode)) return 0;
-  return error_set(EEXIST, "%s is there and is no FIFO: name another path, or remove it", output->path);
+  return check_fifo(output, &found);
 }
 
 /* 0 also without a reader. */
@@ -42,6 +51,10 @@ static int look_for_reader(fifo_output *output) {
   if (output->base.fd < 0 && errno == ENXIO) return 0;
   if (output->base.fd < 0 && errno == ENOENT) return make_fifo(output); /* somebody has tidied up */
   if (output->base.fd < 0) return refuse(output, "open");
+  struct stat found; /* somebody may have put a file there, which would grow for ever */
+  if (fstat(output->base.fd, &found) < 0) return refuse(output, "look at");
+  const int result = check_fifo(output, &found);
+  if (result < 0) return result;
   output->begun = false;
   output->rest_bytes = 0;
   if (output->verbose) fprintf(stderr, AGENT_NAME ": %s has a reader\n", output->path);
@@ -89,7 +102,7 @@ static int write_unit(output *base, const access_unit *unit, const scene_state *
   if (base->fd < 0) return 0;
   if (output->rest_bytes > 0) { /* drawn before the last one turned out not to fit */
     output->begun = false;
-    return 0;
+    return 1;
   }
   if (!output->begun && !unit->keyframe) return 0; /* drawn for the reader before */
   if (unit->bytes_count > output->rest_max) {
@@ -106,8 +119,17 @@ static int write_unit(output *base, const access_unit *unit, const scene_state *
   return write_rest(output);
 }
 
+/* --frames, or a signal: the last picture is whole, too, where its reader goes on reading. */
+static void end_rest(fifo_output *output) {
+  const uint64_t until_ns = clock_mono_ns() + END_NS;
+  while (output->base.fd >= 0 && output->rest_bytes > 0 &&
+         stop_wait(-1, output->base.fd, POLLOUT, until_ns) == STOP_WAIT_READY && write_rest(output) == 0)
+    continue;
+}
+
 static void close_output(output *base) {
   fifo_output *output = (fifo_output *)base;
+  end_rest(output);
   if (base->fd >= 0) close(base->fd);
   free(output->rest);
   free(output); /* the FIFO stays: whoever waits in open() gets the next agent */

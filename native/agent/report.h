@@ -11,7 +11,7 @@
 typedef struct report_counts {
   uint64_t pictures; /* encoded and written */
   uint64_t skipped;  /* turns that passed: the machine, or whoever reads stdout, was too slow */
-  uint64_t dropped;  /* turns that a slow reader of the FIFO left out */
+  uint64_t dropped;  /* turns, and pictures drawn, that a slow reader of the FIFO left out */
   uint64_t bytes;
   uint64_t render_ns; /* of this thread: drawing, converting, waiting for the GPU */
   uint64_t encode_ns;

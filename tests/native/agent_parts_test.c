@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "card.h"
+#include "encode.h"
 #include "harness.h"
 #include "options.h"
 #include "output.h"
@@ -141,11 +143,11 @@ static void a_fifo_wants_pictures_while_somebody_reads(void) {
 
   /* Two that were drawn at once: the second does not fit, so that a keyframe must follow. */
   CHECK_EQ(fifo->kind->write(fifo, &keyframe, &state), 0);
-  CHECK_EQ(fifo->kind->write(fifo, &delta, &state), 0);
+  CHECK_EQ(fifo->kind->write(fifo, &delta, &state), 1);
   CHECK(wishes_keyframe(fifo));
 
   close(reader);
-  CHECK_EQ(fifo->kind->write(fifo, &keyframe, &state), 0);
+  CHECK_EQ(fifo->kind->write(fifo, &keyframe, &state), 1);
   CHECK_EQ(fifo->kind->turn(fifo), OUTPUT_IDLE);
   reader = open(path, O_RDONLY | O_NONBLOCK);
   CHECK_EQ(fifo->kind->turn(fifo), OUTPUT_DRAW);
@@ -164,6 +166,85 @@ static void a_fifo_that_was_removed_is_made_anew(void) {
   CHECK_EQ(fifo->kind->turn(fifo), OUTPUT_IDLE);
   CHECK(stat(path, &found) == 0 && S_ISFIFO(found.st_mode));
   fifo->kind->close(fifo);
+  CHECK_EQ(unlink(path), 0);
+}
+
+static void a_file_in_a_fifos_place_is_not_written(void) {
+  char path[PATH_MAX];
+  output *fifo = open_fifo(path, sizeof path);
+  CHECK_EQ(unlink(path), 0);
+  const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  CHECK_EQ(fifo->kind->turn(fifo), -EEXIST);
+  CHECK_MESSAGE("is there and is no FIFO");
+  fifo->kind->close(fifo);
+  close(fd);
+  CHECK_EQ(unlink(path), 0);
+}
+
+static void read_to_the_end(void *path) {
+  const int reader = open(path, O_RDONLY);
+  CHECK_EQ(read_all(reader), LARGE_BYTES);
+}
+
+static void a_fifos_last_picture_is_whole(void) {
+  static uint8_t large[LARGE_BYTES];
+  const access_unit keyframe = {.bytes = large, .bytes_count = sizeof large, .keyframe = true};
+  const scene_state state = {.frame = 1};
+  char path[PATH_MAX];
+  output *fifo = open_fifo(path, sizeof path);
+  const pid_t reader = start_child(read_to_the_end, path);
+  while (fifo->kind->turn(fifo) == OUTPUT_IDLE) usleep(1000);
+  CHECK_EQ(fifo->kind->write(fifo, &keyframe, &state), 0);
+  fifo->kind->close(fifo);
+  expect_child_done(reader);
+  CHECK_EQ(unlink(path), 0);
+}
+
+/* ---- The encoder, and the ring it writes into ---------------------------------------------------- */
+
+/* x264 spends what it may: a second's bits in one picture are more than a slot holds. */
+static void a_capped_rate_makes_no_unit_that_fits_no_slot(void) {
+  const agent_encoder_settings settings = {
+      .width = 640, .height = 360, .fps_mhz = 30000, .bitrate_kbps = 1500, .gop_ms = 2000, .kind = TELE_ENCODER_X264};
+  const uint64_t payload_bytes_max = output_ring_size(1500, 30000, 2000).payload_bytes_max;
+  const output_wishes wishes = {.rate_max_mhz = 1000};
+  agent_encoder *encoder;
+  access_unit unit;
+  if (agent_encoder_open(&settings, &encoder) < 0) skip_test("%s", tele_error_message());
+  card card = card_make(640, 360);
+  for (uint32_t number = 1; number <= 6; number++) {
+    card_draw_noise(&card, number);
+    CHECK_EQ(agent_encode(encoder, &card.picture, number * 1000 * MS, &wishes, &unit), 0);
+    CHECK(unit.bytes_count <= payload_bytes_max);
+  }
+  agent_encoder_close(encoder);
+  card_free(&card);
+}
+
+/* ---- Its process --------------------------------------------------------------------------------- */
+
+static void expect_null(pid_t pid, int fd) {
+  char link[64], path[PATH_MAX] = "";
+  snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)pid, fd);
+  CHECK(readlink(link, path, sizeof path - 1) > 0);
+  CHECK(strcmp(path, "/dev/null") == 0);
+}
+
+static void closed_descriptors_are_nobodys(void) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/source.fifo", getenv("TELEBRIDGE_RUNTIME_DIR"));
+  char *words[] = {"agent", "--run", (char *)test_run(), "--source", "fifo", path, NULL};
+  const pid_t pid = fork();
+  if (pid == 0) {
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) close(fd);
+    _exit(tele_agent_main(6, words));
+  }
+  while (access(path, F_OK) < 0) usleep(1000);
+  for (int fd = 0; fd <= STDERR_FILENO; fd++) expect_null(pid, fd);
+  int status;
+  kill(pid, SIGTERM);
+  CHECK_EQ(waitpid(pid, &status, 0), pid);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   CHECK_EQ(unlink(path), 0);
 }
 
@@ -201,6 +282,10 @@ static const test tests[] = {
     {"what passed is skipped and not made up for", what_passed_is_skipped_and_not_made_up_for},
     {"a fifo wants pictures while somebody reads", a_fifo_wants_pictures_while_somebody_reads},
     {"a fifo that was removed is made anew", a_fifo_that_was_removed_is_made_anew},
+    {"a file in a fifo's place is not written", a_file_in_a_fifos_place_is_not_written},
+    {"a fifo's last picture is whole", a_fifos_last_picture_is_whole},
+    {"a capped rate makes no unit that fits no slot", a_capped_rate_makes_no_unit_that_fits_no_slot},
+    {"closed descriptors are nobody's", closed_descriptors_are_nobodys},
     {"exec leaves signals as a shell would", exec_leaves_signals_as_a_shell_would},
     {"exec says why it cannot", exec_says_why_it_cannot},
 };
