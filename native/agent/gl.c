@@ -28,6 +28,23 @@ static bool is_software(const char *renderer) {
   return false;
 }
 
+/* eglGetProcAddress() may give functions of versions that the context has not. */
+static void load_newer(const egl *egl, int version, gl *gl) {
+  if (!gl->is_es || version >= 31) {
+    gl->GetTexLevelParameteriv = (void (*)(unsigned, int, unsigned, int *))egl->get_proc("glGetTexLevelParameteriv");
+  }
+  if (!gl->is_es) gl->PolygonMode = (void (*)(unsigned, unsigned))egl->get_proc("glPolygonMode");
+  if (!gl->is_es || version >= 32) {
+    gl->Enablei = (void (*)(unsigned, unsigned))egl->get_proc("glEnablei");
+    gl->Disablei = (void (*)(unsigned, unsigned))egl->get_proc("glDisablei");
+    gl->ColorMaski = (void (*)(unsigned, uint8_t, uint8_t, uint8_t, uint8_t))egl->get_proc("glColorMaski");
+  }
+  if (!gl->is_es && version >= 41) {
+    gl->GetFloati_v = (void (*)(unsigned, unsigned, float *))egl->get_proc("glGetFloati_v");
+    gl->ViewportArrayv = (void (*)(unsigned, int, const float *))egl->get_proc("glViewportArrayv");
+  }
+}
+
 int gl_load(const egl *egl, gl *gl) {
   *gl = (struct gl){.is_es = false};
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
@@ -43,10 +60,7 @@ int gl_load(const egl *egl, gl *gl) {
   if (gl->is_es ? major < 3 : major * 10 + minor < 33) {
     return error_set(ENOTSUP, "cannot use OpenGL: the context is \"%s\", 3.3 or ES 3.0 is needed", version);
   }
-  if (!gl->is_es || major * 10 + minor >= 31) {
-    gl->GetTexLevelParameteriv = (void (*)(unsigned, int, unsigned, int *))egl->get_proc("glGetTexLevelParameteriv");
-  }
-  if (!gl->is_es) gl->PolygonMode = (void (*)(unsigned, unsigned))egl->get_proc("glPolygonMode");
+  load_newer(egl, major * 10 + minor, gl);
   const char *renderer = (const char *)gl->GetString(GL_RENDERER);
   snprintf(gl->renderer, sizeof gl->renderer, "%s", renderer != NULL ? renderer : "an unknown renderer");
   gl->is_software = is_software(gl->renderer);

@@ -18,6 +18,8 @@ enum {
   GL_TRIANGLES = 4,
   GL_DEPTH_BUFFER_BIT = 0x100,
   GL_COLOR_BUFFER_BIT = 0x4000,
+  GL_FRONT = 0x0404,
+  GL_BACK = 0x0405,
   GL_FRONT_AND_BACK = 0x0408,
   GL_CW = 0x0900,
   GL_POLYGON_MODE = 0x0B40,
@@ -39,6 +41,7 @@ enum {
   GL_UNSIGNED_BYTE = 0x1401,
   GL_FLOAT = 0x1406,
   GL_FILL = 0x1B02,
+  GL_CLIP_DISTANCE0 = 0x3000,
   GL_RGBA = 0x1908,
   GL_RENDERER = 0x1F01,
   GL_VERSION = 0x1F02,
@@ -77,6 +80,8 @@ enum {
   GL_FRAMEBUFFER = 0x8D40,
   GL_RENDERBUFFER = 0x8D41,
   GL_FRAMEBUFFER_SRGB = 0x8DB9,
+  GL_TEXTURE_SRGB_DECODE_EXT = 0x8A48,
+  GL_SKIP_DECODE_EXT = 0x8A4A,
   GL_SYNC_GPU_COMMANDS_COMPLETE = 0x9117,
   GL_TIMEOUT_EXPIRED = 0x911B,
   GL_WAIT_FAILED = 0x911D,
@@ -171,10 +176,16 @@ typedef struct gl {
 #define GL_MEMBER(result, name, parameters) result(*name) parameters;
   GL_FUNCTIONS(GL_MEMBER)
 #undef GL_MEMBER
-  /* NULL where they are not to be had: how a lost context tells; the size of a texture; OpenGL's alone. */
+  /* NULL where they are not to be had: how a lost context tells; the size of a texture; OpenGL's alone; what is set for
+   * each draw buffer (OpenGL, and OpenGL ES from 3.2 on) and each viewport (OpenGL from 4.1 on). */
   unsigned (*GetGraphicsResetStatus)(void);
   void (*GetTexLevelParameteriv)(unsigned target, int level, unsigned name, int *value);
   void (*PolygonMode)(unsigned face, unsigned mode);
+  void (*Enablei)(unsigned capability, unsigned index);
+  void (*Disablei)(unsigned capability, unsigned index);
+  void (*ColorMaski)(unsigned index, uint8_t red, uint8_t green, uint8_t blue, uint8_t alpha);
+  void (*GetFloati_v)(unsigned name, unsigned index, float *values);
+  void (*ViewportArrayv)(unsigned first, int count, const float *values);
   bool is_es;
   bool is_software;   /* llvmpipe, softpipe or swrast draws */
   char renderer[128]; /* GL_RENDERER */

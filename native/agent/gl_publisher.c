@@ -176,7 +176,9 @@ int tele_gl_publish(tele_gl *gl, const tele_gl_frame *frame) {
   int result = check_current(gl);
   if (result < 0) return result;
   gl_state_take(&gl->gl, &users);
-  result = begin(gl, frame);
+  /* Where a call failed to end one, there is room only once that is done. */
+  result = end_all_but(gl, READBACK_IN_FLIGHT_MAX - 1);
+  if (result == 0) result = begin(gl, frame);
   if (result == 0) result = end_all_but(gl, gl->options.pipelined != 0 ? 1 : 0);
   gl_state_give_back(&users);
   return result;

@@ -44,7 +44,8 @@ static const char convert_fragment_shader[] =
     "  for (int y = 0; y < cell.y; y++) {\n"
     "    for (int x = 0; x < cell.x; x++) {\n"
     "      ivec2 at = min(ivec2(column * cell.x + x, row * cell.y + y), top.zw);\n"
-    "      sum += clamp(texelFetch(source, ivec2(at.x, at.y * top.x + top.y), 0).rgb, 0.0, 1.0);\n"
+    "      vec2 place = (vec2(at.x, at.y * top.x + top.y) + 0.5) / vec2(top.zw + 1);\n"
+    "      sum += clamp(textureLod(source, place, 0.0).rgb, 0.0, 1.0);\n"
     "    }\n"
     "  }\n"
     "  return dot(sum, weights.rgb) / float(cell.x * cell.y) + weights.a;\n"
@@ -80,6 +81,10 @@ static int open_shader(readback *made) {
   gl->GenSamplers(1, &made->sampler); /* or a texture that wants mipmaps and has none would read as black */
   gl->SamplerParameteri(made->sampler, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
   gl->SamplerParameteri(made->sampler, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
+  /* What is shown of an sRGB texture is what is stored there; samplers obey this, texelFetch() does not. Where there is
+   * no EXT_texture_sRGB_decode, it is an error that nobody needs. */
+  gl->SamplerParameteri(made->sampler, GL_TEXTURE_SRGB_DECODE_EXT, GL_SKIP_DECODE_EXT);
+  gl->GetError();
   gl->GenTextures(1, &made->planes);
   gl->BindTexture(GL_TEXTURE_2D, made->planes);
   gl->TexImage2D(GL_TEXTURE_2D, 0, GL_RGBA8, (int)made->stride / 4, (int)(made->even_height * 3 / 2), 0, GL_RGBA,
@@ -190,6 +195,11 @@ static int begin_by_cpu(readback *readback, unsigned texture, bool bottom_up) {
   return 0;
 }
 
+static void drop_fence(readback *readback, uint32_t slot) {
+  if (readback->fences[slot] != NULL) readback->gl->DeleteSync(readback->fences[slot]);
+  readback->fences[slot] = NULL;
+}
+
 int readback_begin(readback *readback, unsigned texture, bool bottom_up) {
   if (readback->begun - readback->taken == READBACK_IN_FLIGHT_MAX) {
     return error_set(EBUSY, "cannot begin another picture: %d are not taken yet", READBACK_IN_FLIGHT_MAX);
@@ -201,8 +211,12 @@ int readback_begin(readback *readback, unsigned texture, bool bottom_up) {
     result = begin_by_cpu(readback, texture, bottom_up);
   }
   if (result == 0) result = gl_check(readback->gl, "draw and read a picture");
-  if (result == 0) readback->begun++;
-  return result;
+  if (result < 0) {
+    drop_fence(readback, readback->begun % SLOTS_COUNT);
+    return result;
+  }
+  readback->begun++;
+  return 0;
 }
 
 static void unmap(readback *readback) {
@@ -214,6 +228,7 @@ static void unmap(readback *readback) {
   readback->is_mapped = false;
 }
 
+/* What fails may be tried again: it leaves the fence, and nothing mapped. */
 static int map(readback *readback, uint32_t slot, const uint8_t **planes) {
   const gl *gl = readback->gl;
   unsigned state = gl->ClientWaitSync(readback->fences[slot], GL_SYNC_FLUSH_COMMANDS_BIT, WAIT_NS_MAX);
@@ -221,13 +236,13 @@ static int map(readback *readback, uint32_t slot, const uint8_t **planes) {
     return error_set(ENODEV, "cannot read a picture: %s has not drawn it within %u s", gl->renderer,
                      WAIT_NS_MAX / 1000000000u);
   }
-  gl->DeleteSync(readback->fences[slot]);
-  readback->fences[slot] = NULL;
   gl->BindBuffer(GL_PIXEL_PACK_BUFFER, readback->buffers[slot]);
   *planes = gl->MapBufferRange(GL_PIXEL_PACK_BUFFER, 0, (intptr_t)planes_bytes(readback), GL_MAP_READ_BIT);
-  gl->BindBuffer(GL_PIXEL_PACK_BUFFER, 0);
   int result = gl_check(gl, "read a picture");
   if (result == 0 && *planes == NULL) result = error_set(EIO, "cannot read a picture: %s maps no buffer", gl->renderer);
+  if (result < 0 && *planes != NULL) gl->UnmapBuffer(GL_PIXEL_PACK_BUFFER);
+  if (result == 0) drop_fence(readback, slot);
+  gl->BindBuffer(GL_PIXEL_PACK_BUFFER, 0);
   return result;
 }
 
@@ -262,9 +277,7 @@ void readback_close(readback *readback) {
   if (readback == NULL) return;
   const gl *gl = readback->gl;
   unmap(readback);
-  for (int i = 0; i < SLOTS_COUNT; i++) {
-    if (readback->fences[i] != NULL) gl->DeleteSync(readback->fences[i]);
-  }
+  for (uint32_t slot = 0; slot < SLOTS_COUNT; slot++) drop_fence(readback, slot);
   /* Names that are 0 are passed over. */
   gl->DeleteBuffers(SLOTS_COUNT, readback->buffers);
   gl->DeleteFramebuffers(1, &readback->planes_framebuffer);

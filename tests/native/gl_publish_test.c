@@ -7,6 +7,7 @@
 #include "gpu_world.h"
 #include "harness.h"
 #include "headless.h"
+#include "readback.h"
 
 #define UNIT_BYTES_MAX (1 << 20)
 
@@ -168,6 +169,98 @@ static void the_context_is_left_as_it_was(void) {
   pass_test();
 }
 
+/* Each draw buffer has its blending and its mask, and each viewport its rectangle. */
+static void what_is_set_one_by_one_is_left_as_it_was(void) {
+  world world = make_world(160, 90, true);
+  const gl *gl = &world.headless.gl;
+  if (gl->ViewportArrayv == NULL) skip_test("needs OpenGL 4.1");
+  uint8_t (*is_enabled)(unsigned, unsigned) =
+      (uint8_t(*)(unsigned, unsigned))world.headless.egl.get_proc("glIsEnabledi");
+  void (*get_booleans)(unsigned, unsigned, uint8_t *) =
+      (void (*)(unsigned, unsigned, uint8_t *))world.headless.egl.get_proc("glGetBooleani_v");
+  const float viewports[2][4] = {{0.5f, 1, 20, 30}, {2, 3, 40, 50}};
+  const tele_gl_options options = options_for(&world, TELE_GL_BY_SHADER);
+  const tele_gl_frame frame = {.texture = world.texture, .top_down = 1, .step = 12};
+  uint8_t mask[4];
+  float viewport[4];
+  gl->Enable(GL_CLIP_DISTANCE0);
+  gl->Enablei(GL_BLEND, 1);
+  gl->Enablei(GL_SCISSOR_TEST, 2);
+  gl->Scissor(0, 0, 1, 1);
+  gl->ColorMaski(0, 1, 0, 1, 0);
+  gl->ColorMaski(1, 0, 1, 0, 1);
+  gl->ViewportArrayv(0, 2, viewports[0]);
+  tele_gl *publisher = open_gl(&options);
+  CHECK_EQ(tele_gl_publish(publisher, &frame), 0);
+  tele_reader *reader = open_reader();
+  expect_picture(&world, reader);
+  tele_reader_close(reader);
+  tele_gl_close(publisher);
+  CHECK(gl->IsEnabled(GL_CLIP_DISTANCE0));
+  CHECK(!is_enabled(GL_BLEND, 0) && is_enabled(GL_BLEND, 1) && !is_enabled(GL_BLEND, 2));
+  CHECK(!is_enabled(GL_SCISSOR_TEST, 0) && is_enabled(GL_SCISSOR_TEST, 2));
+  get_booleans(GL_COLOR_WRITEMASK, 0, mask);
+  CHECK(mask[0] && !mask[1] && mask[2] && !mask[3]);
+  get_booleans(GL_COLOR_WRITEMASK, 1, mask);
+  CHECK(!mask[0] && mask[1] && !mask[2] && mask[3]);
+  for (unsigned i = 0; i < 2; i++) {
+    gl->GetFloati_v(GL_VIEWPORT, i, viewport);
+    CHECK(memcmp(viewport, viewports[i], sizeof viewport) == 0);
+  }
+  CHECK_EQ(gl_check(gl, "go on"), 0);
+  end_world(&world);
+  pass_test();
+}
+
+/* Its bytes are what is shown; a sampler would make them linear. */
+static void an_srgb_texture_keeps_its_colours(void) {
+  for (uint32_t conversion = TELE_GL_BY_SHADER; conversion <= TELE_GL_BY_CPU; conversion++) {
+    world world = make_world(160, 90, true);
+    const tele_gl_options options = options_for(&world, conversion);
+    const tele_gl_frame frame = {
+        .texture = make_texture(&world.headless.gl, 160, 90, 0x8C43, GL_RGBA, world.rgba), /* GL_SRGB8_ALPHA8 */
+        .top_down = 1,
+        .step = 12};
+    tele_gl *gl = open_gl(&options);
+    CHECK_EQ(tele_gl_publish(gl, &frame), 0);
+    tele_reader *reader = open_reader();
+    expect_picture(&world, reader);
+    tele_reader_close(reader);
+    tele_gl_close(gl);
+    end_world(&world);
+  }
+  pass_test();
+}
+
+static const gl *drivers;
+static bool map_fails;
+
+/* A driver that reports something else just then: the buffer is mapped. */
+static void *map_with_an_error(unsigned target, intptr_t offset, intptr_t bytes, unsigned access) {
+  void *mapped = drivers->MapBufferRange(target, offset, bytes, access);
+  if (map_fails) drivers->Enable(0xFFFF);
+  return mapped;
+}
+
+static void a_picture_that_could_not_be_read_is_read_later(void) {
+  world world = make_world(160, 90, true);
+  gl gl = world.headless.gl;
+  readback *readback;
+  encoder_picture picture;
+  drivers = &world.headless.gl;
+  gl.MapBufferRange = map_with_an_error;
+  CHECK_EQ(readback_open(&gl, 160, 90, true, &readback), 0);
+  CHECK_EQ(readback_begin(readback, world.texture, false), 0);
+  map_fails = true;
+  for (int i = 0; i < 3; i++) CHECK_EQ(readback_take(readback, &picture), -EIO);
+  map_fails = false;
+  CHECK_EQ(readback_take(readback, &picture), 0);
+  CHECK_EQ(readback_take(readback, &picture), -ENODATA);
+  readback_close(readback);
+  end_world(&world);
+  pass_test();
+}
+
 static void pipelined_pictures_come_one_call_later(void) {
   world world = make_world(160, 90, true);
   tele_gl_options options = options_for(&world, TELE_GL_BY_SHADER);
@@ -266,6 +359,9 @@ static const test tests[] = {
     {"a texture comes back from the ring", a_texture_comes_back_from_the_ring},
     {"odd sides and both directions come back, too", odd_sides_and_both_directions_come_back_too},
     {"the context is left as it was", the_context_is_left_as_it_was},
+    {"what is set one by one is left as it was", what_is_set_one_by_one_is_left_as_it_was},
+    {"an sRGB texture keeps its colours", an_srgb_texture_keeps_its_colours},
+    {"a picture that could not be read is read later", a_picture_that_could_not_be_read_is_read_later},
     {"pipelined pictures come one call later", pipelined_pictures_come_one_call_later},
     {"mistakes are told and end nothing", mistakes_are_told_and_end_nothing},
     {"a fork neither publishes nor ends the run", a_fork_neither_publishes_nor_ends_the_run},
