@@ -50,13 +50,14 @@ export function assembleAgents(
   },
 ): { supervisor: AgentSupervisor; journals: Journals; watch: AgentWatch } {
   const { agentPath, keeperPath, environment } = setup;
+  const nowMs = () => performance.now();
   const captures = new CaptureTools();
   const journals = new Journals(lane, { clock: CLOCK });
   const former = new FormerAgents(dataDir, keeperPath);
   const supervisor = new AgentSupervisor(setup.configs, {
     clock: CLOCK,
     random: Math.random,
-    placer: new Placements(() => findMachine(program)),
+    placer: new Placements(() => findMachine(program), nowMs),
     vacated: (name) =>
       former.ended(name, (pids) => {
         const which = `${pids.length === 1 ? "process" : "processes"} ${pids.join(", ")}`;
@@ -76,7 +77,6 @@ export function assembleAgents(
       return run?.reader == null ? null : run.framesPerSecond;
     },
   });
-  const nowMs = () => performance.now();
   const watch = new AgentWatch({ agents: supervisor, registry, library, nowMs });
   registry.listen(watch);
   return { supervisor, journals, watch };

@@ -20,8 +20,8 @@ export type RunProgram = (
 
 export class CaptureTools {
   readonly #run: RunProgram;
-  /** Successes alone: what is missing may be installed meanwhile. */
-  readonly #working = new Map<string, Tried>();
+  /** Those that go on, and successes: what is missing may be installed meanwhile. */
+  readonly #tried = new Map<string, Promise<Tried>>();
 
   constructor(run: RunProgram = runProgram) {
     this.#run = run;
@@ -64,18 +64,23 @@ export class CaptureTools {
     return this.#try(["gst-inspect-1.0", element], `GStreamer has no ${element}`);
   }
 
-  async #try(command: readonly string[], complaint?: string): Promise<Tried> {
+  /** Once for ten agents that start together. */
+  #try(command: readonly string[], complaint?: string): Promise<Tried> {
     const key = command.join("\0");
-    const known = this.#working.get(key);
+    const known = this.#tried.get(key);
     if (known !== undefined) return known;
+    const trying = this.#tryNow(command, complaint);
+    this.#tried.set(key, trying);
+    const forget = () => this.#tried.delete(key);
+    trying.then(({ works }) => works || forget(), forget);
+    return trying;
+  }
+
+  async #tryNow(command: readonly string[], complaint?: string): Promise<Tried> {
     const result = await this.#run(command);
     if (result === "not found") return { works: false, why: `${command[0]} is not installed` };
-    if (result.code !== 0) {
-      return { works: false, why: complaint ?? lastWords(result.stderr) ?? `code ${result.code}` };
-    }
-    const tried = { works: true, why: result.stdout };
-    this.#working.set(key, tried);
-    return tried;
+    if (result.code === 0) return { works: true, why: result.stdout };
+    return { works: false, why: complaint ?? lastWords(result.stderr) ?? `code ${result.code}` };
   }
 }
 

@@ -78,8 +78,9 @@ export interface AgentConfig {
 
 /** A program's pictures come when it makes them: a checkpoint or an evaluation may take its time. */
 const HANG_TIMEOUT_S_PROGRAM = 60;
-/** Ours and captures have a clock. */
+/** Ours and captures have a clock, and some of them a slow one. */
 const HANG_TIMEOUT_S_PACED = 5;
+const HANG_TIMEOUT_PICTURES_PACED = 3;
 const STOP_GRACE_S = 5;
 
 const BYTES_BY_UNIT: Readonly<Record<string, number>> = {
@@ -257,7 +258,9 @@ function agentOf(name: string, given: Given<typeof AGENT_ROWS>, filePath: string
     check(OWN_ROWS, Object.fromEntries(present), `agents.${name}`, filePath);
   }
   const paced = source.kind !== "ring" && source.kind !== "exec" && source.kind !== "fifo";
-  const hangTimeoutS = paced ? HANG_TIMEOUT_S_PACED : HANG_TIMEOUT_S_PROGRAM;
+  const hangTimeoutS = paced
+    ? Math.max(HANG_TIMEOUT_S_PACED, HANG_TIMEOUT_PICTURES_PACED / (given.fps ?? Infinity))
+    : HANG_TIMEOUT_S_PROGRAM;
   return {
     name,
     command,

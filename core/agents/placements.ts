@@ -10,16 +10,23 @@ const ENCODED: ReadonlySet<SourceKind> = new Set(["agent", "gst", "ffmpeg", "x11
 /** What telebridge agent makes where the configuration says nothing else. */
 const DEFAULTS = { width: 1280, height: 720, fps: 30 };
 
+/** What other programs had taken of NVENC they may have given back: a limit that showed is believed for so long. */
+const LIMIT_MS = 600_000;
+
 /** The places of all agents that run. */
 export class Placements implements Placer {
   readonly #find: () => Promise<Machine>;
   #found: Promise<unknown> | null = null;
   #machine: Machine | null = null;
+  /** Sessions that NVENC was seen to allow; null: nothing was seen, or long ago. */
+  #limit: { sessionsMax: number; seenAtMs: number } | null = null;
+  readonly #nowMs: () => number;
   readonly #places = new Map<string, Place>();
 
-  /** `find` is called when the first agent starts. */
-  constructor(find: () => Promise<Machine>) {
+  /** `find` is called when the first agent starts; `nowMs` never steps back. */
+  constructor(find: () => Promise<Machine>, nowMs: () => number) {
     this.#find = find;
+    this.#nowMs = nowMs;
   }
 
   /** At each start of the agent; what it had before is free again. */
@@ -27,7 +34,8 @@ export class Placements implements Placer {
     this.#found ??= this.#find().then((machine) => this.#machine = machine);
     await this.#found;
     this.release(config.name);
-    const taken = place(wishOf(config), this.#machine!, [...this.#places.values()]);
+    const machine = { ...this.#machine!, nvencSessionsMax: this.#sessionsMax };
+    const taken = place(wishOf(config), machine, [...this.#places.values()]);
     this.#places.set(config.name, taken);
     return taken;
   }
@@ -42,13 +50,15 @@ export class Placements implements Placer {
     if (own === undefined || own.nvenc === isNvenc) return;
     this.#places.set(name, { ...own, nvenc: isNvenc });
     const sessionsCount = [...this.#places.values()].filter(({ nvenc }) => nvenc).length;
-    const known = this.#machine!.nvencSessionsMax ?? Infinity;
-    if (!isNvenc) {
-      const nvencSessionsMax = Math.min(known, sessionsCount);
-      this.#machine = { ...this.#machine!, nvencSessionsMax };
-    } else if (sessionsCount > known) {
-      this.#machine = { ...this.#machine!, nvencSessionsMax: sessionsCount };
-    }
+    const known = this.#sessionsMax ?? Infinity;
+    const isWrong = isNvenc ? sessionsCount > known : sessionsCount < known;
+    if (isWrong) this.#limit = { sessionsMax: sessionsCount, seenAtMs: this.#nowMs() };
+  }
+
+  /** null: no limit is known. */
+  get #sessionsMax(): number | null {
+    if (this.#limit !== null && this.#nowMs() - this.#limit.seenAtMs > LIMIT_MS) this.#limit = null;
+    return this.#limit?.sessionsMax ?? this.#machine!.nvencSessionsMax;
   }
 }
 

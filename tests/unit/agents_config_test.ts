@@ -81,15 +81,19 @@ Deno.test("agents in the file: every key arrives, in the units of the program", 
 });
 
 Deno.test("agents in the file: a program that publishes by itself is given time, a capture is not", () => {
-  const [program, capture] = parse(`
+  const [program, capture, slow] = parse(`
     [agents.program]
     command = ["./sim"]
     [agents.capture]
     source = "x11grab"
+    [agents.slow]
+    source = "x11grab"
+    fps = 0.25
   `);
   assert.equal(program!.source.kind, "ring");
   assert.equal(program!.hangTimeoutMs, 60_000);
   assert.equal(capture!.hangTimeoutMs, 5_000);
+  assert.equal(slow!.hangTimeoutMs, 12_000, "the time of three pictures");
 });
 
 const refused: [what: string, text: string, message: RegExp][] = [

@@ -17,7 +17,8 @@ const GEFORCE: Machine = { ...L4S, nvencSessionsMax: 3 };
 
 const SOURCE = { width: 640, height: 360 };
 
-const placementsOn = (machine: Machine) => new Placements(() => Promise.resolve(machine));
+const placementsOn = (machine: Machine, nowMs = () => 0) =>
+  new Placements(() => Promise.resolve(machine), nowMs);
 
 /** Places an agent as its table in the configuration file wishes. */
 const take = (placements: Placements, name: string, table: Record<string, unknown> = {}) =>
@@ -85,12 +86,19 @@ Deno.test("placement: a program that encodes by itself takes no session", async 
   assert.equal((await take(placements, "ours")).nvenc, true);
 });
 
-Deno.test("placement: a limit shows when an agent does not get its session", async () => {
-  const placements = placementsOn(L4S);
+Deno.test("placement: a limit shows when an agent does not get its session, and is not believed for ever", async () => {
+  let nowMs = 0;
+  const placements = placementsOn(L4S, () => nowMs);
   await takeAll(placements, 4);
   for (const [agent, isNvenc] of [true, true, false, false].entries()) {
     placements.onEncoder(`agent${agent}`, isNvenc);
   }
+  assert.equal((await take(placements, "next")).encoder, "x264");
+  nowMs = 599_999;
+  assert.equal((await take(placements, "soon")).encoder, "x264");
+  nowMs = 600_001;
+  assert.equal((await take(placements, "later")).nvenc, true, "they may have given it back");
+  placements.onEncoder("later", false);
   assert.equal((await take(placements, "next")).encoder, "x264");
   // More than the limit that was assumed: it was none.
   placements.onEncoder("next", true);
