@@ -8,6 +8,7 @@ import { printLogs } from "./agents/logs.ts";
 import { agentColumns, noteOf } from "./agents/words.ts";
 import { DATA_DIR_FLAG, DATA_DIR_HELP, dataDirOf } from "./data_dir_option.ts";
 import { tableLines } from "./runs/table.ts";
+import { printable } from "./runs/words.ts";
 import { ServerApi } from "./server_api.ts";
 import { openStoredRuns } from "./stored_runs.ts";
 import { unknownCommand } from "./unknown_command.ts";
@@ -156,7 +157,7 @@ async function settled(api: ServerApi, names: readonly string[]): Promise<AgentS
 
 function outcomeLine(agent: AgentStatus): string {
   const { name, state, pid } = agent;
-  const note = noteOf(agent, Date.now());
+  const note = printable(noteOf(agent, Date.now()));
   const about = pid !== null ? ` (process ${pid})` : note === "" ? "" : `: ${note}`;
   return `${name} ${state}${about}`;
 }

@@ -2,8 +2,8 @@
 
 /** Ends the command for go2rtc, or is replaced by it, quoted or not. */
 const TAKEN = ["#", "{output}"];
-// deno-lint-ignore no-control-regex -- such a word could not be shown either
-const CONTROL = /[\x00-\x1f\x7f]/;
+// deno-lint-ignore no-control-regex -- such a word could not be shown either; the last three are line breaks to YAML
+const CONTROL = /[\x00-\x1f\x7f\x85\u2028\u2029]/;
 
 /** A command that go2rtc cannot be told. The message says why. */
 export class NotForGo2rtc extends Error {}

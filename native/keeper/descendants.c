@@ -101,15 +101,20 @@ void descendants_usage(const descendants *list, usage *usage) {
   for (size_t i = 0; i < list->count; i++) add_usage(usage, list->pids[i]);
 }
 
+/* Where the kernel does not tell, as of those with rights of their own, it is all that the process has resident. */
+static uint64_t proportional_bytes(pid_t pid) {
+  char path[40], text[2048];
+  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+  const char *line = read_file(path, text, sizeof text) == 0 ? NULL : strstr(text, "\nPss:");
+  if (line != NULL) return 1024 * strtoull(line + strlen("\nPss:"), NULL, 10);
+  usage usage = {.processes_count = 0};
+  add_usage(&usage, pid);
+  return usage.resident_bytes;
+}
+
 uint64_t descendants_proportional_bytes(const descendants *list) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < list->count; i++) {
-    char path[40], text[2048];
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)list->pids[i]);
-    if (read_file(path, text, sizeof text) == 0) continue;
-    const char *line = strstr(text, "\nPss:");
-    if (line != NULL) sum += 1024 * strtoull(line + strlen("\nPss:"), NULL, 10);
-  }
+  for (size_t i = 0; i < list->count; i++) sum += proportional_bytes(list->pids[i]);
   return sum;
 }
 

@@ -20,8 +20,8 @@ void descendants_list(descendants *list);
 /* What those listed use, and what was reaped by them and by us. */
 void descendants_usage(const descendants *list, usage *usage);
 
-/* What those listed have resident, pages that several share counted once (proc_pid_smaps(5), Pss). The kernel walks all
- * their pages for that. */
+/* What those listed have resident, pages that several share counted once (proc_pid_smaps(5), Pss), where the kernel
+ * tells. It walks all their pages for that. */
 uint64_t descendants_proportional_bytes(const descendants *list);
 
 /* Sends it to each that is not in this process group; 0: to all. */

@@ -57,7 +57,7 @@ Deno.test("go2rtc: every command arrives word by word, or is refused", () => {
 });
 
 Deno.test("go2rtc: what it would take for its own is refused, with a way out", () => {
-  for (const bad of ["a#b", "{output}", "line\nbreak", "", `it's "so"  `]) {
+  for (const bad of ["a#b", "{output}", "line\nbreak", "line\u2028break", "", `it's "so"  `]) {
     assert.throws(() => execSource(["cmd", bad]), (error) => {
       assert(error instanceof NotForGo2rtc);
       assert.match(error.message, /use a script/);
