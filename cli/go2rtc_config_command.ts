@@ -48,7 +48,7 @@ const NUMBERS = ["width", "height", "fps", "bitrate", "gop", "gpu"] as const;
 export function go2rtcConfigCommand(): Command {
   return new Command("go2rtc-config")
     .description("Write go2rtc's configuration for headless agents, or a compose file with it.")
-    .argument("[NAME...]", "agents of the file; with --agent: a command, after --")
+    .argument("[AGENT...]", "agents of the file; with --agent: a command, after --")
     .addOption(new Option("--mode <MODE>", "who runs the agents").choices(MODES).default("exec"))
     .option("--compose", "a compose file with go2rtc, and the configuration in it")
     .option("--agent <NAME>", "an agent that is in no file, by the options below")

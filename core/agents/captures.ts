@@ -45,8 +45,8 @@ export interface Candidate<T> {
 const FPS = 30;
 /** A foreign program gives no keyframe when one is asked for: who comes waits as long as this. */
 const GOP_SECONDS = 1;
-/** Bits of a pixel: text stays readable. */
-const BITS_PER_PIXEL = 0.08;
+/** As for what we encode ourselves (encoder_default_kbps in native/src/encoder_candidates.c). */
+const BITRATE = { kbps: 7000, pixelsPerSecond: 1280 * 720 * 60, exponent: 0.75, minKbps: 300 };
 const PIXELS_ASSUMED = 1280 * 720;
 
 type Backend = (capture: Capture, tools: SourceTools) => Promise<SourceCommand>;
@@ -102,9 +102,14 @@ function captureOf(
     device: source.device,
     screen: source.xvfb,
     ...{ width, height, fps, encoder },
-    bitrateKbps: config.bitrateKbps ?? Math.round(pixels * fps * BITS_PER_PIXEL / 1000),
+    bitrateKbps: config.bitrateKbps ?? defaultKbps(pixels * fps),
     gopFrames: Math.max(1, Math.round((config.gopSeconds ?? GOP_SECONDS) * fps)),
   };
+}
+
+function defaultKbps(pixelsPerSecond: number): number {
+  const share = (pixelsPerSecond / BITRATE.pixelsPerSecond) ** BITRATE.exponent;
+  return Math.max(BITRATE.minKbps, Math.round(BITRATE.kbps * share));
 }
 
 const NOTHING_TO_CAPTURE =

@@ -1,5 +1,6 @@
 /** All agents of one server: as the configuration file declares them, and in no other way. */
 
+import { getLogger } from "@logtape/logtape";
 import type { AgentStatus } from "../../proto/agents.ts";
 import { UserError } from "../errors.ts";
 import { nearNames } from "../near_names.ts";
@@ -12,6 +13,10 @@ import type { Verdict } from "./watchdog.ts";
 
 /** For the last words to be stored when the server stops. */
 const JOURNAL_MS_MAX = 3_000;
+/** Who waits longer for the end of all agents is told for whom. */
+const QUIET_STOP_MS = 1_000;
+
+const logger = getLogger(["telebridge", "agents"]);
 
 export const AGENT_ACTIONS = ["start", "stop", "restart"] as const;
 export type AgentAction = typeof AGENT_ACTIONS[number];
@@ -147,8 +152,10 @@ export class AgentSupervisor {
     this.#stopped = true;
     const agents = [...this.#agents.values()];
     for (const agent of agents) agent.stop();
-    await Promise.all([...this.#leaving.values(), ...agents.map((agent) => agent.resting)]);
     const { clock, journals } = this.#parts;
+    const cancelWord = clock.after(QUIET_STOP_MS, () => tellWhoStays(agents));
+    await Promise.all([...this.#leaving.values(), ...agents.map((agent) => agent.resting)]);
+    cancelWord();
     let cancel = () => {};
     const late = new Promise<void>((resolve) => cancel = clock.after(JOURNAL_MS_MAX, resolve));
     await Promise.race([journals.written(), late]);
@@ -192,4 +199,12 @@ export class AgentSupervisor {
   #changed(name: string): void {
     for (const listener of this.#listeners) listener.onAgentChange(name);
   }
+}
+
+/** Why serve does not end yet. */
+function tellWhoStays(agents: readonly Agent[]): void {
+  const staying = agents.filter(({ state }) => state === "stopping").map(({ name, config }) =>
+    `${name} (killed after ${config.stopGraceMs / 1000} s)`
+  );
+  if (staying.length > 0) logger.info`waiting for agents to end: ${staying.join(", ")}`;
 }

@@ -88,6 +88,7 @@ Deno.test("agent sources: a display, a pipeline and an input are told to those w
   const display = await started({ source: { kind: "gst", display: ":7" }, command: ["xclock"] });
   assert.deepEqual(display.command.slice(0, 3), ["/usr/bin/env", "DISPLAY=:7", "/lib/agent"]);
   assert(display.command.includes("display-name=:7"));
+  assert(display.command.includes("bitrate=4162"), "as our own agent's, for 1280 x 720 at 30 Hz");
   const pipeline = 'filesrc location="my film.mkv" ! decodebin';
   const played = await started({ source: { kind: "auto", pipeline } });
   assert.deepEqual(played.command.slice(8, 11), ["filesrc", "location=my film.mkv", "!"]);
