@@ -41,6 +41,8 @@ export interface Verdict {
 
 /** A program that loads a model or a world has its first frame late; a longer hang-timeout is kept. */
 export const FIRST_FRAME_MS = 60_000;
+/** With what a program is told that publishes under another name. */
+const NO_FIRST_FRAME = "no first frame of the run that $TELEBRIDGE_RUN names";
 /** Who looks was stopped too when it did not look for longer: that time is not the agent's. */
 const STEP_MS_MAX = 3_000;
 /**
@@ -91,7 +93,7 @@ export class Watchdog {
     const started = (this.#head ?? 0) > 0;
     const limitMs = started ? hangTimeoutMs : Math.max(hangTimeoutMs, FIRST_FRAME_MS);
     if (this.#silentMs < limitMs) return null;
-    return verdict("hung", started ? "no frame" : "no first frame", limitMs);
+    return verdict("hung", started ? "no frame" : NO_FIRST_FRAME, limitMs);
   }
 
   #black({ lumaMax }: Picture): Verdict | null {

@@ -166,3 +166,11 @@ Deno.test("agents in the file: settings stand beside them", () => {
     /unknown key "agent"; known are .*\[agents\.NAME\]/,
   );
 });
+
+Deno.test("agents in the file: the example has one of each kind, and only programs that are there", async () => {
+  const file = new URL("../../examples/agents.toml", import.meta.url);
+  const agents = parse(await Deno.readTextFile(file));
+  assert.deepEqual(agents.map(({ source }) => source.kind), ["agent", "ring", "exec", "auto"]);
+  const [program] = agents.flatMap(({ command }) => command ?? []);
+  assert((await Deno.stat(new URL(program!, file))).isFile);
+});

@@ -41,7 +41,10 @@ Deno.test("watchdog: without frames it is hung, before the first one only after 
   const stops = watch(new Watchdog(LIMITS, 0), (second) => ({ head: Math.min(second, 7) }));
   assert.deepEqual(stops, { second: 12, verdict: { trouble: "hung", text: "no frame for 5 s" } });
   const first = FIRST_FRAME_MS / 1000;
-  const verdict = { trouble: "hung", text: "no first frame for 60 s" };
+  const verdict = {
+    trouble: "hung",
+    text: "no first frame of the run that $TELEBRIDGE_RUN names for 60 s",
+  };
   for (const head of [null, 0]) {
     const never = watch(new Watchdog(LIMITS, 0), () => ({ head }));
     assert.equal(never?.verdict.text, verdict.text);
