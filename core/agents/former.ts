@@ -8,8 +8,8 @@ import { endMarked, KEEPER_MARK, markedProcesses, readIfAny, variablesOf } from 
 
 /** Between two looks at a keeper that gives its command time. */
 const LOOK_MS = 50;
-/** proc_pid_stat(5): one that is stopped ends nothing. */
-const STOPPED: ReadonlySet<string> = new Set(["T", "t"]);
+/** proc_pid_status(5): one that is stopped ends nothing. */
+const STOPPED = /^State:\s*[Tt]/m;
 
 /** All of one keeper. */
 interface FormerLife {
@@ -52,15 +52,15 @@ export class FormerAgents {
     return lives;
   }
 
-  /** Whether a keeper among them is still at it. */
+  /** Whether a keeper among them is still at it: of ours, since whoever else may take its name could let us wait. */
   async #isEnding(mark: string, pids: readonly number[]): Promise<boolean> {
     for (const pid of pids) {
       const [program] = (await readIfAny(`/proc/${pid}/cmdline`)).split("\0");
       if (basename(program!) !== this.#keeperName) continue;
-      const stat = await readIfAny(`/proc/${pid}/stat`);
-      const state = stat.charAt(stat.lastIndexOf(")") + 2);
+      const status = await readIfAny(`/proc/${pid}/status`);
+      const isOurs = status.includes(`\nUid:\t${Deno.uid()}\t`);
       const isSame = (await variablesOf(pid)).has(`${KEEPER_MARK}=${mark}`);
-      if (isSame && !STOPPED.has(state)) return true;
+      if (isOurs && isSame && !STOPPED.test(status)) return true;
     }
     return false;
   }
