@@ -24,7 +24,7 @@ Agents are declared in the server's configuration file and nowhere else, a table
   height = 360
 
   [agents.sim]                                     a program that publishes by itself
-  command = ["python", "sim.py"]
+  command = ["python3", "sim.py"]
   gpu = 0
   memory-max = "4GiB"
 

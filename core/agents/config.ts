@@ -163,7 +163,7 @@ const SOURCE_ROWS = {
 
 const AGENT_ROWS = {
   command: {
-    expected: 'a list of a program and its arguments such as ["python", "sim.py"]',
+    expected: 'a list of a program and its arguments such as ["python3", "sim.py"]',
     schema: words,
   },
   source: {
