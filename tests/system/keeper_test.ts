@@ -1,7 +1,8 @@
 /** The keeper with real processes: nothing that a command starts outlives it, whoever is killed. */
 
 import assert from "node:assert/strict";
-import { ROOT } from "../harness/box.ts";
+import { FormerAgents } from "../../core/agents/former.ts";
+import { ROOT, TestBox } from "../harness/box.ts";
 import { FAMILY, FAMILY_SIZE, keeperPath, Kept, shell } from "../harness/kept.ts";
 import { LineReader } from "../harness/line_reader.ts";
 import { processUsage } from "../harness/process_usage.ts";
@@ -120,6 +121,25 @@ Deno.test("keeper: nothing goes on when the keeper itself is killed", async () =
     reason: "keeper-lost",
     text: "its keeper was ended by SIGKILL",
   });
+  assert.deepEqual(alive(family), []);
+});
+
+Deno.test("keeper: what another server has started is waited for as long as a keeper ends it, and by its name alone", async () => {
+  await using box = await TestBox.create();
+  const env = { TELEBRIDGE_DATA_DIR: box.dataDir, TELEBRIDGE_RUN: "a" };
+  await using kept = new Kept({ ...FAMILY_RUNS, env });
+  const family = await kept.numbers(FAMILY_SIZE);
+  const former = new FormerAgents(box.dataDir, keeperPath);
+  const told: number[] = [];
+  let isOver = false;
+  const over = former.ended("a", (pids) => told.push(...pids)).then(() => isOver = true);
+  await former.ended("b", () => assert.fail("it is another's"));
+  await new FormerAgents(box.folder, keeperPath).ended("a", () => assert.fail("it is elsewhere"));
+  assert(family.every((pid) => told.includes(pid)));
+  assert.equal(isOver, false);
+  assert.deepEqual(alive(family), family, "they have their keeper's time");
+  kept.keeper.kill();
+  await over;
   assert.deepEqual(alive(family), []);
 });
 
