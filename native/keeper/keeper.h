@@ -17,7 +17,7 @@
  * Standard output has an event a line, in JSON:
  *   {"event":"started","pid":N}
  *   {"event":"line","stream":"stdout"|"stderr"|"keeper","text":"..."}    keeper: a word of its own about the command
- *   {"event":"usage","rssBytes":N,"cpuSeconds":N,"processes":N}          once a second, of all processes; a sign of life
+ *   {"event":"usage","rssBytes":N,"cpuSeconds":N,"processes":N}          once a second, of all; a sign of life
  *   {"event":"ended","reason":"exited"|"signalled"|"not-started"|"out-of-memory","code":N|null,
  *    "signal":"SIGTERM"|null,"text":"..."}                               the last one: nothing of the command is left
  * Where nobody reads, lines and usage are left out, not waited for. Standard error has the keeper's own failures.
