@@ -198,6 +198,24 @@ static void measure_way(const world *world, const way *way) {
   bench_row(&world->options, what, measured, against, "a 60th of a second", p99_us < HZ_60_US);
 }
 
+static void measure_shader(const world *world) {
+  readback *readback;
+  bench_check(readback_open(&world->headless.gl, world->width, world->height, true, &readback), "readback_open");
+  const way way = {"a texture through a shader", begin_gl, take_gl, readback};
+  show_equality(world, &way);
+  measure_way(world, &way);
+  readback_close(readback);
+}
+
+static void measure_cuda(const world *world) {
+  cuda_gl *gl;
+  bench_check(cuda_gl_open(device_of(world), world->width, world->height, true, &gl), "cuda_gl_open");
+  const way way = {"a texture through CUDA", begin_cuda, take_cuda, gl};
+  show_equality(world, &way);
+  measure_way(world, &way);
+  cuda_gl_close(gl, true);
+}
+
 int main(int argc, char **argv) {
   world world = {.options = bench_parse(argc, argv)};
   world.width = world.options.smoke ? 160 : 1920;
@@ -208,18 +226,8 @@ int main(int argc, char **argv) {
   draw(&world);
   texture_to_read = world.texture;
   measure_bus(&world);
-  cuda_gl *cuda;
-  readback *by_shader;
-  bench_check(cuda_gl_open(device_of(&world), world.width, world.height, true, &cuda), "cuda_gl_open");
-  bench_check(readback_open(&world.headless.gl, world.width, world.height, true, &by_shader), "readback_open");
-  const way ways[] = {{"a texture through CUDA", begin_cuda, take_cuda, cuda},
-                      {"a texture through a shader", begin_gl, take_gl, by_shader}};
-  for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-    show_equality(&world, &ways[i]);
-    measure_way(&world, &ways[i]);
-  }
-  cuda_gl_close(cuda);
-  readback_close(by_shader);
+  measure_shader(&world);
+  measure_cuda(&world);
   free(world.pixels);
   bench_done(&world.options);
   fflush(stdout);

@@ -40,10 +40,10 @@ static void forget(const cuda_gl *gl, registered *registered) {
   registered->texture = 0;
 }
 
-void cuda_gl_close(cuda_gl *gl) {
+void cuda_gl_close(cuda_gl *gl, bool is_current) {
   if (gl == NULL) return;
   if (gl->pictures != NULL && cuda_device_enter(gl->gpu) == 0) {
-    for (int i = 0; i < TEXTURES; i++) forget(gl, &gl->textures[i]);
+    for (int i = 0; is_current && i < TEXTURES; i++) forget(gl, &gl->textures[i]);
     if (gl->stream != NULL) gl->gpu->library->stream_destroy(gl->stream);
     cuda_device_leave(gl->gpu);
   }
@@ -71,7 +71,7 @@ int cuda_gl_open(int ordinal, uint32_t width, uint32_t height, bool to_memory, c
   }
   if (result < 0) {
     const error_text failure = error_save();
-    cuda_gl_close(gl);
+    cuda_gl_close(gl, true);
     error_restore(&failure);
     return result;
   }

@@ -25,7 +25,7 @@ int cuda_gl_begin(cuda_gl *gl, unsigned texture, bool bottom_up);
 /* As cuda_pictures_take(). */
 int cuda_gl_take(cuda_gl *gl, encoder_picture *picture);
 
-/* Before its OpenGL context ends. NULL is fine. */
-void cuda_gl_close(cuda_gl *gl);
+/* is_current: whether its OpenGL context is; else what was registered of it is left to it. NULL is fine. */
+void cuda_gl_close(cuda_gl *gl, bool is_current);
 
 #endif

@@ -211,6 +211,7 @@ static void close_in_context(tele_gl *gl) {
   gl_state users;
   gl_state_take(&gl->gl, &users);
   if (gl->publisher.producer != NULL) end_all_but(gl, 0);
+  publisher_close(&gl->publisher); /* before the memory that its encoder reads */
   gl_share_close(gl->share, true);
   readback_close(gl->readback);
   gl_state_give_back(&users);
@@ -227,9 +228,9 @@ void tele_gl_close(tele_gl *gl) {
   if ((gl->readback != NULL || gl->share != NULL) && is_current(gl)) {
     close_in_context(gl);
   } else {
+    publisher_close(&gl->publisher);
     gl_share_close(gl->share, false);
     readback_abandon(gl->readback);
   }
-  publisher_close(&gl->publisher);
   free(gl);
 }

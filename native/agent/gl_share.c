@@ -67,7 +67,7 @@ int gl_share_take(gl_share *share, encoder_picture *picture) { return cuda_gl_ta
 
 void gl_share_close(gl_share *share, bool is_current) {
   if (share == NULL) return;
-  cuda_gl_close(share->cuda);
+  cuda_gl_close(share->cuda, is_current);
   if (is_current) {
     share->gl->DeleteFramebuffers(1, &share->copy_framebuffer);
     share->gl->DeleteFramebuffers(1, &share->source_framebuffer);

@@ -10,6 +10,7 @@
 #include "readback.h"
 
 _Static_assert(RENDERER_IN_FLIGHT_MAX == READBACK_IN_FLIGHT_MAX, "one is the other");
+_Static_assert(RENDERER_IN_FLIGHT_MAX == CUDA_PICTURES_IN_FLIGHT_MAX, "and the third");
 
 struct renderer {
   headless headless;
@@ -120,7 +121,7 @@ int renderer_keep_on_gpu(renderer *renderer, int cuda_device) {
   if (result == 0) result = cuda_gl_take(shared, &picture);
   if (result < 0) {
     const error_text failure = error_save();
-    cuda_gl_close(shared);
+    cuda_gl_close(shared, true);
     error_restore(&failure);
     return result;
   }
@@ -131,7 +132,7 @@ int renderer_keep_on_gpu(renderer *renderer, int cuda_device) {
 void renderer_close(renderer *renderer) {
   if (renderer == NULL) return;
   const gl *gl = &renderer->headless.gl;
-  cuda_gl_close(renderer->shared);
+  cuda_gl_close(renderer->shared, true);
   readback_close(renderer->readback);
   scene_close(renderer->scene);
   gl->DeleteFramebuffers(1, &renderer->framebuffer);

@@ -15,7 +15,7 @@ typedef struct wanted_symbol {
 } wanted_symbol;
 
 /* The names that the driver exports: those with _v2 are what CUDA's own header maps the plain names to. All are as old
- * as CUDA 6. */
+ * as CUDA 7. */
 #define WANTED(name, member) \
   { name, offsetof(cuda_library, member) }
 static const wanted_symbol symbols[] = {

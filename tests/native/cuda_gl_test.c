@@ -70,7 +70,7 @@ static void textures_come_out_bit_for_bit(void) {
     CHECK_EQ(cuda_gl_take(gl, &picture), 0);
     expect_texture(&picture, i % 2 != 0 ? turned : drawn.pixels);
   }
-  cuda_gl_close(gl);
+  cuda_gl_close(gl, true);
   end();
 }
 
@@ -94,7 +94,7 @@ static void more_textures_than_are_kept_take_turns(void) {
     CHECK_EQ(cuda_gl_take(gl, &picture), 0);
     expect_texture(&picture, pixels[i % 6]);
   }
-  cuda_gl_close(gl);
+  cuda_gl_close(gl, true);
   end();
 }
 
@@ -132,7 +132,7 @@ static void fail_once(void *argument) {
     expect_texture(&picture, drawn.pixels);
   }
   CHECK_EQ(failures, 1);
-  cuda_gl_close(gl);
+  cuda_gl_close(gl, true);
   end();
 }
 
@@ -162,7 +162,7 @@ static void an_unmapping_that_fails_is_told(void) {
   setenv("NVENC_DOUBLE_FAIL", "cuGraphicsUnmapResources 1 999", 1);
   CHECK_EQ(cuda_gl_begin(gl, drawn.texture, false), -EIO);
   CHECK_MESSAGE("NVENC double: cuGraphicsUnmapResources: CUDA_ERROR_UNKNOWN");
-  cuda_gl_close(gl);
+  cuda_gl_close(gl, true);
   end();
 }
 

@@ -409,8 +409,30 @@ static void where_sharing_fails_they_are_read(void) {
   pass_test();
 }
 
+static void without_its_context_the_run_ends_all_the_same(void) {
+  need_double();
+  world world = make_world(160, 90, true);
+  tele_gl_options options = options_for(&world, TELE_GL_AUTO);
+  options.encoder = TELE_ENCODER_AUTO;
+  const tele_gl_frame frame = {.texture = world.texture, .top_down = 1};
+  nvenc_double_counts counts;
+  tele_gl *gl = open_gl(&options);
+  CHECK_EQ(tele_gl_publish(gl, &frame), 0);
+  CHECK(world.headless.egl.make_current(world.headless.display, NULL, NULL, NULL));
+  tele_gl_close(gl);
+  count_all(&counts);
+  CHECK_EQ(counts.objects, 1); /* the registered texture, which is left to the context */
+  CHECK_EQ(counts.sessions + counts.contexts, 0);
+  tele_reader *reader;
+  CHECK_EQ(tele_reader_open(test_run(), &reader), -ENOENT);
+  headless_close(&world.headless);
+  free(world.rgba);
+  pass_test();
+}
+
 static const test gpu_tests[] = {
     {"textures stay on a GPU that encodes", textures_stay_on_a_gpu_that_encodes},
     {"where sharing fails they are read", where_sharing_fails_they_are_read},
+    {"without its context the run ends all the same", without_its_context_the_run_ends_all_the_same},
 };
 SUITE_ON_REQUEST(gpu_gl_publish, gpu_tests);

@@ -140,6 +140,10 @@ class CudaTensors(RunTest):
                 except ValueError as error:
                     print(error)
                 picture.free()
+            try:
+                run.frame(good, stream=-1)
+            except ValueError as error:
+                print(error)
             good.address = 4096
             try:
                 run.frame(good)
@@ -158,6 +162,7 @@ class CudaTensors(RunTest):
             "the picture is a CUDA tensor of shape (36, 64, 4) and strides (4, 144, 1), whose pixels do not follow one "
             "another; try picture.contiguous()",
             "a picture on a GPU takes no overlay; picture.cpu() does",
+            "stream is -1; expected CUDA's handle, such as torch.cuda.current_stream().cuda_stream",
             "NVENC double: the pixels at 0x1000 are not in CUDA's memory",
         )
 

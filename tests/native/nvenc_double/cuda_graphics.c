@@ -75,7 +75,9 @@ CUresult cuGraphicsGLRegisterImage(CUgraphicsResource *made, GLuint image, GLenu
 
 CUresult cuGraphicsUnregisterResource(CUgraphicsResource handle) {
   graphics *found = find_object("cuGraphicsUnregisterResource", OBJECT_GRAPHICS, handle);
+  gl gl;
   if (found->array != NULL) VIOLATION("cuGraphicsUnregisterResource: it is mapped");
+  if (current_gl(&gl) != found->gl_context) VIOLATION("cuGraphicsUnregisterResource: its OpenGL context is not current");
   end_object(&found->object);
   return CUDA_SUCCESS;
 }

@@ -39,6 +39,7 @@ typedef struct memory {
   object object;
   uint8_t *bytes;
   size_t bytes_count;
+  int readers; /* encoders that have it registered */
 } memory;
 
 typedef struct array {

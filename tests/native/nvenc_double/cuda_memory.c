@@ -77,6 +77,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width, s
 }
 
 static void free_memory(memory *memory) {
+  if (memory->readers != 0) VIOLATION("memory is freed that is registered with an encoder");
   run_all(); /* freeing waits for the GPU */
   end_object(&memory->object);
   free(memory->bytes);
@@ -212,6 +213,13 @@ CUresult cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t bytes,
   gpu_bytes("cuMemsetD8Async", address, bytes);
   put_work(stream, &(operation){.run = run_fill, .of.fill = {.address = address, .bytes = bytes, .value = value}});
   return CUDA_SUCCESS;
+}
+
+void nvenc_double_count_reader(unsigned long long address, int change) {
+  size_t offset;
+  memory *found = find_memory(address, &offset);
+  if (found == NULL) VIOLATION("an encoder reads 0x%llx, which is not in the GPU's memory", address);
+  found->readers += change;
 }
 
 void *nvenc_double_gpu_bytes(const char *call, unsigned long long address, size_t bytes_count) {

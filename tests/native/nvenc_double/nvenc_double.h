@@ -61,6 +61,9 @@ void nvenc_double_count_contexts(int *contexts, int *pushed);
 void nvenc_double_count_objects(int *objects, int *mapped);
 int nvenc_double_count_mapped(void);
 
+/* Memory that an encoder has registered, by 1, or no longer has, by -1, may not be freed. */
+void nvenc_double_count_reader(unsigned long long address, int change);
+
 /* The bytes behind an address of the GPU's; aborts unless one living allocation has them all. */
 void *nvenc_double_gpu_bytes(const char *call, unsigned long long address, size_t bytes_count);
 

@@ -35,6 +35,7 @@ static NVENCSTATUS register_resource(void *encoder, NV_ENC_REGISTER_RESOURCE *wa
   made->picture.bytes = malloc((size_t)wanted->width * wanted->height / 2 * 3);
   if (made->picture.bytes == NULL) abort();
   nvenc_double_gpu_bytes(call, made->address, nv12_bytes(made));
+  nvenc_double_count_reader(made->address, 1);
   session->resources++;
   wanted->registeredResource = made;
   return leave(session, NV_ENC_SUCCESS);
@@ -46,6 +47,7 @@ static NVENCSTATUS unregister_resource(void *encoder, NV_ENC_REGISTERED_PTR give
   DEMAND(!found->is_mapped, "nvEncUnregisterResource: it is mapped");
   found->handle.is_alive = false;
   free(found->picture.bytes);
+  nvenc_double_count_reader(found->address, -1);
   session->resources--;
   return leave(session, failure_of(session, "nvEncUnregisterResource"));
 }

@@ -79,6 +79,8 @@ def cuda_picture_of(tensor: Any, stream: int) -> CudaPicture:
 
     Raises ValueError for another shape or type, and says what is accepted.
     """
+    if stream < 0:  # DLPack's -1 for "no stream" is no handle of CUDA's, which would follow it
+        raise ValueError(f"stream is {stream}; expected CUDA's handle, such as torch.cuda.current_stream().cuda_stream")
     try:
         capsule = tensor.__dlpack__(stream=stream or _DEFAULT_STREAM)
     except (BufferError, RuntimeError, TypeError) as error:
