@@ -3,8 +3,8 @@
 # and ten agents at 1920 x 1080 and 30 Hz. Prints tables; ends with 3 where there is no such GPU, having run nothing.
 #
 # Build first, on this machine or one like it: `make -C native gpu-programs`. Then this file and, from native/build/,
-# bench/gpu, telebridge_agent and libtelebridge.so (some 10 MB) are all that a GPU machine needs beside glibc, a shell and
-# NVIDIA's driver with its EGL: no compiler, no Deno, no network. libEGL.so.1 and libGLdispatch.so.0 are libglvnd's
+# bench/gpu, telebridge_agent and libtelebridge.so (some 8 MB) are all that a GPU machine needs beside glibc, a shell
+# and NVIDIA's driver with its EGL: no compiler, no Deno, no network. libEGL.so.1 and libGLdispatch.so.0 are libglvnd's
 # (Debian: libegl1, libglvnd0); where they do not find the driver, __EGL_VENDOR_LIBRARY_FILENAMES names the
 # 10_nvidia.json that came with it.
 #   bench/gpu.sh [--agents N] [--seconds N]
@@ -46,7 +46,7 @@ number=0
 pids=
 while [ "$number" -lt "$agents" ]; do
   number=$((number + 1))
-  "$build/telebridge_agent" --stdout --width 1920 --height 1080 --fps 30 --frames "$frames" \
+  "$build/telebridge_agent" --stdout --width 1920 --height 1080 --fps 30 --frames "$frames" --verbose \
     >"$scratch/$number.h264" 2>"$scratch/$number.log" &
   pids="$pids $!"
 done
@@ -57,6 +57,7 @@ number=0
 while [ "$number" -lt "$agents" ]; do
   number=$((number + 1))
   echo "agent $number: $(tail -n 1 "$scratch/$number.log") ($(wc -c <"$scratch/$number.h264") bytes)"
+  grep "ms to render" "$scratch/$number.log" | tail -n 1 # of 10 s, so that shorter runs have none
 done
 sed -n 1p "$scratch/1.log"
 echo "all ended after $took_ms ms, of which $((seconds * 1000)) are pictures; $failed failed"

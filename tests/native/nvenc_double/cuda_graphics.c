@@ -77,7 +77,9 @@ CUresult cuGraphicsUnregisterResource(CUgraphicsResource handle) {
   graphics *found = find_object("cuGraphicsUnregisterResource", OBJECT_GRAPHICS, handle);
   gl gl;
   if (found->array != NULL) VIOLATION("cuGraphicsUnregisterResource: it is mapped");
-  if (current_gl(&gl) != found->gl_context) VIOLATION("cuGraphicsUnregisterResource: its OpenGL context is not current");
+  if (current_gl(&gl) != found->gl_context) {
+    VIOLATION("cuGraphicsUnregisterResource: its OpenGL context is not current");
+  }
   end_object(&found->object);
   return CUDA_SUCCESS;
 }
