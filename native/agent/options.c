@@ -162,6 +162,11 @@ static int set_source(agent_options *options, int words_count, char **words) {
     return 2;
   }
   if (options->output != AGENT_RING) return misuse("--source publishes into shared memory, and nowhere else");
+  if (options->picture_option != NULL) {
+    fprintf(stderr, AGENT_NAME ": --%s is for the agent's own picture: what a source writes is published as it is\n",
+            options->picture_option);
+    return 2;
+  }
   if (strcmp(options->source, "exec") == 0) {
     if (words_count == 0) return misuse("--source exec needs a command: --source exec -- COMMAND...");
     return set_beside(options, words_count, words);
@@ -214,7 +219,12 @@ static int set_output(agent_options *options, agent_output output, const char *f
   return -1;
 }
 
+static bool makes_picture(int option) {
+  return option == OPTION_ENCODER || option == OPTION_GPU || (option >= OPTION_WIDTH && option <= OPTION_GOP);
+}
+
 static int set_option(agent_options *options, int option, const char *name, const char *text, uint32_t *gpu) {
+  if (makes_picture(option)) options->picture_option = name;
   switch (option) {
     case OPTION_ENCODER:
       return parse_encoder(text, &options->encoder) ? -1 : mistake(name, text, "auto, nvenc, x264 or openh264");

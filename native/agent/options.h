@@ -16,8 +16,9 @@ typedef struct agent_options {
   uint32_t width, height; /* pixels, even */
   uint32_t fps_mhz;
   uint32_t bitrate_kbps;
-  uint32_t gop_ms; /* between keyframes that nobody asked for */
-  int gpu;         /* the EGL device's index; -1 = the first that renders */
+  uint32_t gop_ms;            /* between keyframes that nobody asked for */
+  const char *picture_option; /* the last one given of those above and below that say how it is made; NULL: none */
+  int gpu;                    /* the EGL device's index; -1 = the first that renders */
   tele_encoder_kind encoder;
   uint64_t frames_max; /* 0 = no end */
   agent_output output;

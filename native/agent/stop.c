@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -11,13 +12,19 @@
 #include "clock.h"
 #include "error.h"
 
+/* What is blocked is not ignored any more: under nohup(1) it would come as something to read. */
+static bool is_ignored(int signal_number) {
+  struct sigaction action;
+  return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 int stop_open(void) {
   signal(SIGPIPE, SIG_IGN);
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
-  sigaddset(&ends, SIGHUP);
+  if (!is_ignored(SIGHUP)) sigaddset(&ends, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &ends, NULL);
   const int fd = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
   return fd >= 0 ? fd : error_set(errno, "cannot wait for signals: %s", strerror(errno));

@@ -1,6 +1,6 @@
 /*
  * How an agent waits, and how it is told to end: SIGTERM, SIGINT and SIGHUP are blocked in all of its threads and come
- * as something to read, so that none is missed between a look and a nap.
+ * as something to read, so that none is missed between a look and a nap. A SIGHUP that is ignored stays so.
  */
 #ifndef AGENT_STOP_H
 #define AGENT_STOP_H

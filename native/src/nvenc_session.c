@@ -105,6 +105,7 @@ static int open_encoder(nvenc_session *session, NV_ENC_BUFFER_FORMAT wanted) {
                                                  .deviceType = NV_ENC_DEVICE_TYPE_CUDA,
                                                  .device = session->gpu.context,
                                                  .apiVersion = NVENCAPI_VERSION};
+  session->encoder = NULL; /* not the one of a GPU that was tried before */
   NVENCSTATUS status = session->api->nvEncOpenEncodeSessionEx(&params, &session->encoder);
   int result = status == NV_ENC_SUCCESS ? 0 : open_error(session, status);
   if (result == 0) result = check_codec(session);

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "output.h"
 #include "pacer.h"
+#include "stop.h"
 
 #define MS UINT64_C(1000000)
 
@@ -248,6 +249,17 @@ static void closed_descriptors_are_nobodys(void) {
   CHECK_EQ(unlink(path), 0);
 }
 
+static void nohup_is_respected(void) {
+  signal(SIGHUP, SIG_IGN);
+  const int fd = stop_open();
+  CHECK(fd >= 0);
+  raise(SIGHUP);
+  CHECK_EQ(stop_wait(fd, -1, 0, 0), STOP_WAIT_DUE);
+  raise(SIGTERM);
+  CHECK_EQ(stop_wait(fd, -1, 0, 0), STOP_WAIT_STOP);
+  close(fd);
+}
+
 /* ---- Becoming another program -------------------------------------------------------------------- */
 
 static void exec_leaves_signals_as_a_shell_would(void) {
@@ -286,6 +298,7 @@ static const test tests[] = {
     {"a fifo's last picture is whole", a_fifos_last_picture_is_whole},
     {"a capped rate makes no unit that fits no slot", a_capped_rate_makes_no_unit_that_fits_no_slot},
     {"closed descriptors are nobody's", closed_descriptors_are_nobodys},
+    {"nohup is respected", nohup_is_respected},
     {"exec leaves signals as a shell would", exec_leaves_signals_as_a_shell_would},
     {"exec says why it cannot", exec_says_why_it_cannot},
 };

@@ -50,6 +50,7 @@ static const machine machines[] = {
     {"GPUS", "NVIDIA H200=none", -ENODEV, "NVIDIA H200: no encoder (NV_ENC_ERR_UNSUPPORTED_DEVICE)"},
     {"GPUS", "NVIDIA H200=none,NVIDIA H200=none", -ENODEV, "NVIDIA H200: no encoder (NV_ENC_ERR_UNSUPPORTED_DEVICE)"},
     {"GPUS", "NVIDIA H200=none,NVIDIA L4", 0, "NVENC 11.1 on NVIDIA L4"},
+    {"GPUS", "NVIDIA L4=busy,NVIDIA H200=none", -ENODEV, "NVIDIA H200: no encoder (NV_ENC_ERR_UNSUPPORTED_DEVICE)"},
     {"GPUS", "NVIDIA GeForce GTX 1650=busy", -EBUSY,
      "NVIDIA GeForce GTX 1650: no memory, or all sessions that the driver allows are in use "
      "(NV_ENC_ERR_OUT_OF_MEMORY)"},

@@ -249,6 +249,7 @@ Deno.test("agent: what cannot be is told in one line, with the exit status that 
     [["--run", "a/b"], 2, /--run is "a\/b", expected up to 64 letters/],
     [["--encoder=h265"], 2, /--encoder is "h265", expected auto, nvenc/],
     [["--stdout", "--fifo=x"], 2, /only one of --stdout/],
+    [["--source=exec", "--fps=20", "--", "true"], 2, /--fps is for the agent's own picture/],
     [["--picture"], 2, /unrecognized option '--picture'/],
     [["more"], 2, /unexpected "more"/],
     [["--run", taken, ...SMALL], 1, /already published by pid \d+/],

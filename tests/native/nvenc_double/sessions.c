@@ -11,7 +11,7 @@ static NVENCSTATUS open_session(NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS *params, vo
   CUcontext context = params->device;
   DEMAND(context != NULL && nvenc_double_current() == context, "nvEncOpenEncodeSessionEx: its context is not current");
   nvenc_double_gpu(context->device, name, state);
-  *encoder = NULL;
+  /* Drivers need not write what they do not make. */
   if (strcmp(state, "none") == 0) return NV_ENC_ERR_UNSUPPORTED_DEVICE;
   session *made = new_handle(HANDLE_SESSION, sizeof *made, NULL);
   made->context = context;
