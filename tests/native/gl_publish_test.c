@@ -94,16 +94,21 @@ static void expect_picture(const world *world, tele_reader *reader) {
   decoder_close(decoder);
 }
 
+/* Publishes once, and finds the world's picture in the ring. */
+static void publish_and_expect(const world *world, const tele_gl_options *options, const tele_gl_frame *frame) {
+  tele_gl *gl = open_gl(options);
+  CHECK_EQ(tele_gl_publish(gl, frame), 0);
+  tele_reader *reader = open_reader();
+  expect_picture(world, reader);
+  tele_reader_close(reader);
+  tele_gl_close(gl);
+}
+
 static void publish_and_compare(uint32_t width, uint32_t height, bool top_down, uint32_t conversion) {
   world world = make_world(width, height, top_down);
   const tele_gl_options options = options_for(&world, conversion);
   const tele_gl_frame frame = {.texture = world.texture, .top_down = top_down, .step = 12};
-  tele_gl *gl = open_gl(&options);
-  CHECK_EQ(tele_gl_publish(gl, &frame), 0);
-  tele_reader *reader = open_reader();
-  expect_picture(&world, reader);
-  tele_reader_close(reader);
-  tele_gl_close(gl);
+  publish_and_expect(&world, &options, &frame);
   end_world(&world);
 }
 
@@ -150,12 +155,7 @@ static void the_context_is_left_as_it_was(void) {
     gl->PixelStorei(GL_PACK_ROW_LENGTH, 77);
     for (int i = 0; i < 4; i++) gl->Enable(capabilities[i]);
     for (int i = 0; i < NUMBERS; i++) gl->GetIntegerv(numbers[i], &before[i]);
-    tele_gl *publisher = open_gl(&options);
-    CHECK_EQ(tele_gl_publish(publisher, &frame), 0);
-    tele_reader *reader = open_reader();
-    expect_picture(&world, reader);
-    tele_reader_close(reader);
-    tele_gl_close(publisher);
+    publish_and_expect(&world, &options, &frame);
     for (int i = 0; i < NUMBERS; i++) {
       gl->GetIntegerv(numbers[i], &after[i]);
       CHECK_EQ(after[i], before[i]);
@@ -190,12 +190,7 @@ static void what_is_set_one_by_one_is_left_as_it_was(void) {
   gl->ColorMaski(0, 1, 0, 1, 0);
   gl->ColorMaski(1, 0, 1, 0, 1);
   gl->ViewportArrayv(0, 2, viewports[0]);
-  tele_gl *publisher = open_gl(&options);
-  CHECK_EQ(tele_gl_publish(publisher, &frame), 0);
-  tele_reader *reader = open_reader();
-  expect_picture(&world, reader);
-  tele_reader_close(reader);
-  tele_gl_close(publisher);
+  publish_and_expect(&world, &options, &frame);
   CHECK(gl->IsEnabled(GL_CLIP_DISTANCE0));
   CHECK(!is_enabled(GL_BLEND, 0) && is_enabled(GL_BLEND, 1) && !is_enabled(GL_BLEND, 2));
   CHECK(!is_enabled(GL_SCISSOR_TEST, 0) && is_enabled(GL_SCISSOR_TEST, 2));
@@ -221,12 +216,7 @@ static void an_srgb_texture_keeps_its_colours(void) {
         .texture = make_texture(&world.headless.gl, 160, 90, 0x8C43, GL_RGBA, world.rgba), /* GL_SRGB8_ALPHA8 */
         .top_down = 1,
         .step = 12};
-    tele_gl *gl = open_gl(&options);
-    CHECK_EQ(tele_gl_publish(gl, &frame), 0);
-    tele_reader *reader = open_reader();
-    expect_picture(&world, reader);
-    tele_reader_close(reader);
-    tele_gl_close(gl);
+    publish_and_expect(&world, &options, &frame);
     end_world(&world);
   }
   pass_test();
