@@ -36,7 +36,7 @@ restart = "never"
   await viewer.visitRuns(serve);
   await untilState(row(drawing), "Running");
   await untilState(row(failing), "Failed");
-  assert.match(await row(failing).innerText(), /Ended with code 3, \d+ s ago\./);
+  assert.match(await row(failing).innerText(), /Ended with code 3: no licence, \d+ s ago\./);
   await waitFor("figures", async () => /of 1\.0 GiB/.test(await row(drawing).innerText()));
   assert.match(await page.locator(".agents summary").innerText(), /1 failed\s+1 running/);
 
