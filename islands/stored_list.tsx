@@ -78,8 +78,9 @@ function Values({ run, lastValues }: { run: StoredRun; lastValues: LastValues })
   const seen = useSignal(false);
   const { samples } = run.rows;
   useEffect(() => {
-    const observer = new IntersectionObserver(([entry]) => {
-      if (!entry!.isIntersecting) return;
+    // A busy page is told of several moments at once: out of sight at first, then seen.
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       seen.value = true;
       observer.disconnect();
     });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { formatBytes, formatDuration, formatShortCount } from "../../islands/format.ts";
-import { mostTelling } from "../../islands/last_values.ts";
+import { LastValues, mostTelling } from "../../islands/last_values.ts";
 import { LogsModel } from "../../islands/logs_model.ts";
 import { runDurationMs } from "../../islands/run_tone.ts";
 import { mergeRuns, StoredRuns } from "../../islands/stored_runs.ts";
@@ -234,4 +234,16 @@ Deno.test("format: durations, sizes, counts", () => {
   assert.deepEqual([7e3, 754e3, 18_189e3].map(formatDuration), ["0:07", "12:34", "5:03:09"]);
   assert.deepEqual([812, 1_536, 3.2 * 2 ** 30].map(formatBytes), ["812 B", "1.5 KiB", "3.2 GiB"]);
   assert.deepEqual([999, 12_340, 4_560_000].map(formatShortCount), ["999", "12.3 k", "4.56 M"]);
+});
+
+Deno.test("stored runs: last values that a busy server did not give are asked for again", async () => {
+  let asked = 0;
+  const values = new LastValues(() => {
+    asked++;
+    return asked < 3 ? Promise.reject(new Error("busy")) : Promise.resolve(null);
+  }, 1);
+  values.of("walker", 100);
+  await waitFor("the third time", () => asked === 3);
+  values.of("walker", 100);
+  assert.equal(asked, 3, "nothing is read again for the same rows");
 });
