@@ -23,6 +23,9 @@ export const SOURCE_KINDS = [
 ] as const;
 export type SourceKind = typeof SOURCE_KINDS[number];
 
+/** Who brings pictures of a program that has none for us: the kinds that `backend` may name, beside a source's other keys. */
+const BACKENDS = ["auto", "gst", "ffmpeg", "x11grab", "vaapi", "exec"] as const;
+
 export const RESTART_POLICIES = ["always", "on-failure", "never"] as const;
 export type RestartPolicy = typeof RESTART_POLICIES[number];
 
@@ -170,6 +173,7 @@ const AGENT_ROWS = {
     expected: `${oneOf(SOURCE_KINDS)}, or a table that has one of them as its kind`,
     schema: v.union([v.picklist(SOURCE_KINDS), v.looseObject({})]),
   },
+  backend: { expected: oneOf(BACKENDS), schema: v.picklist(BACKENDS) },
   env: { expected: 'a table of variables such as { SEED = "1" }', schema: environment },
   cwd: { expected: "a folder", schema: text },
   gpu: { expected: "the index of a GPU, from 0", schema: integer(0, 63) },
@@ -250,7 +254,7 @@ export function parseAgents(table: unknown, filePath: string): AgentConfig[] {
 
 function agentOf(name: string, given: Given<typeof AGENT_ROWS>, filePath: string): AgentConfig {
   const command = given.command ?? null;
-  const source = sourceOf(name, given.source, command, filePath);
+  const source = sourceOf(name, given, filePath);
   if (source.kind === "agent") {
     const { width, height, fps, bitrate } = given;
     const ours = { width, height, fps, bitrate };
@@ -291,15 +295,16 @@ function timeoutMs(timeoutS: number): number | null {
 
 function sourceOf(
   name: string,
-  given: Given<typeof AGENT_ROWS>["source"],
-  command: readonly string[] | null,
+  { source = {}, backend, command = null }: Given<typeof AGENT_ROWS>,
   filePath: string,
 ): AgentSource {
   const where = `agents.${name}.source`;
-  const table = typeof given === "string" ? { kind: given } : given ?? {};
+  const table = typeof source === "string" ? { kind: source } : source;
   const checked = check(SOURCE_ROWS, table, where, filePath);
-  const kind = checked.kind ?? (command === null ? "agent" : "ring");
-  const problem = sourceProblem(kind, checked, command);
+  const kind = checked.kind ?? backend ?? (command === null ? "agent" : "ring");
+  const problem = backend !== undefined && backend !== kind
+    ? `backend "${backend}" and source "${kind}" are two kinds: leave out one of them`
+    : sourceProblem(kind, checked, command);
   if (problem !== null) throw new UserError(`[agents.${name}] in ${filePath}: ${problem}`);
   return {
     kind,

@@ -96,6 +96,21 @@ Deno.test("agents in the file: a program that publishes by itself is given time,
   assert.equal(slow!.hangTimeoutMs, 12_000, "the time of three pictures");
 });
 
+Deno.test("agents in the file: a backend is the kind of a source whose other keys stand in its table", () => {
+  const [desktop, camera] = parse(`
+    [agents.desktop]
+    command = ["xterm"]
+    backend = "auto"
+    source = { xvfb = "1280x720" }
+    [agents.camera]
+    backend = "ffmpeg"
+    source = { kind = "ffmpeg", input = ["-i", "rtsp://camera"] }
+  `);
+  assert.equal(desktop!.source.kind, "auto");
+  assert.equal(desktop!.source.xvfb, "1280x720");
+  assert.equal(camera!.source.kind, "ffmpeg");
+});
+
 const refused: [what: string, text: string, message: RegExp][] = [
   ["no tables", "agents = 3", /^"agents" in .*\.toml is no table: write \[agents\.NAME\]/],
   ["an agent that is no table", "[agents]\na = 1", /^"agents\.a" in .* is no table/],
@@ -137,6 +152,11 @@ const refused: [what: string, text: string, message: RegExp][] = [
   ],
   ["a source's kind", "[agents.a]\nsource = { kind = 'x' }", /^"agents\.a\.source\.kind" in/],
   ["a source's key", "[agents.a]\nsource = { paht = 'x' }", /^\[agents\.a\.source\] .*mean path\?/],
+  [
+    "a backend beside another kind",
+    "[agents.a]\nsource = 'gst'\nbackend = 'ffmpeg'",
+    /backend "ffmpeg" and source "gst" are two kinds/,
+  ],
   ["a command of ours", "[agents.a]\nsource = 'agent'\ncommand = ['x']", /takes no command/],
   ["nothing to execute", "[agents.a]\nsource = 'exec'", /source "exec" needs a command/],
   [
