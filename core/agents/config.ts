@@ -253,7 +253,6 @@ export function parseAgents(table: unknown, filePath: string): AgentConfig[] {
 }
 
 function agentOf(name: string, given: Given<typeof AGENT_ROWS>, filePath: string): AgentConfig {
-  const command = given.command ?? null;
   const source = sourceOf(name, given, filePath);
   if (source.kind === "agent") {
     const { width, height, fps, bitrate } = given;
@@ -267,7 +266,7 @@ function agentOf(name: string, given: Given<typeof AGENT_ROWS>, filePath: string
     : HANG_TIMEOUT_S_PROGRAM;
   return {
     name,
-    command,
+    command: given.command ?? null,
     source,
     env: given.env ?? {},
     // Relative to the file: who moves the folder moves both.
@@ -295,16 +294,16 @@ function timeoutMs(timeoutS: number): number | null {
 
 function sourceOf(
   name: string,
-  { source = {}, backend, command = null }: Given<typeof AGENT_ROWS>,
+  { source = {}, backend, command }: Given<typeof AGENT_ROWS>,
   filePath: string,
 ): AgentSource {
   const where = `agents.${name}.source`;
   const table = typeof source === "string" ? { kind: source } : source;
   const checked = check(SOURCE_ROWS, table, where, filePath);
-  const kind = checked.kind ?? backend ?? (command === null ? "agent" : "ring");
+  const kind = checked.kind ?? backend ?? (command === undefined ? "agent" : "ring");
   const problem = backend !== undefined && backend !== kind
     ? `backend "${backend}" and source "${kind}" are two kinds: leave out one of them`
-    : sourceProblem(kind, checked, command);
+    : sourceProblem(kind, checked, command ?? null);
   if (problem !== null) throw new UserError(`[agents.${name}] in ${filePath}: ${problem}`);
   return {
     kind,
