@@ -12,7 +12,7 @@
 /* The bar code's shape, which tests/harness/video_card.ts reads. */
 #define BAR_BITS 20
 #define BAR_TOP(height) ((height) / 20)
-#define BAR_ROW(height) ((height) / 10)
+#define BAR_ROW(height) ((height) / 20)
 
 #define GLYPH_COLUMNS 5
 #define GLYPH_ROWS 7

@@ -6,8 +6,8 @@
 /** Bits of the number: a few hours of frames. */
 const BITS = 20;
 /** Rows of the bar code, as shares of the height: the bits, and under them their complements. */
-const BAR_TOP = 0.05;
-const BAR_ROW = 0.1;
+const BAR_TOP = 1 / 20;
+const BAR_ROW = 1 / 20;
 
 /** What moves: everything, nothing but the number of the frame in its header, or nothing and all black. */
 export type Scene = "moving" | "still" | "black";

@@ -33,7 +33,7 @@ static encoder_picture draw(renderer *renderer, const scene_state *state) {
 
 /* As tests/harness/video_card.ts does: -1 when the code is not whole. */
 static int64_t bar_code(const encoder_picture *picture) {
-  uint32_t width = picture->width / BAR_BITS, height = picture->height / 10, top = picture->height / 20;
+  uint32_t width = picture->width / BAR_BITS, height = picture->height / 20, top = picture->height / 20;
   int64_t number = 0;
   for (uint32_t bit = 0; bit < BAR_BITS; bit++) {
     const uint8_t *middle =

@@ -192,7 +192,11 @@ Deno.test("agent: a FIFO's slow reader misses pictures, never a part of one, and
   // What the pipe held, and then more.
   const codes = await barCodes([await takeFrom(fifo, 200_000)]);
   const whole = codes.slice(0, -1); // the last may be cut by us
-  assert.deepEqual(whole, countingFrom(1, whole.length));
+  // One that was begun when there was room still is left out, too, and a keyframe follows.
+  assert.ok(
+    whole.every((code, i) => code !== null && code > (whole[i - 1] ?? 0)),
+    `${whole}`,
+  );
   assert.equal((await agent.end("SIGTERM")).code, 0);
   fifo.close();
   assert(Number(/(\d+) dropped/.exec(agent.said)![1]) > 5, agent.said);
