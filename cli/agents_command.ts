@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { UserError } from "../core/errors.ts";
 import { type AgentAction, NoSuchAgent, type Reloaded } from "../core/agents/supervisor.ts";
+import { pause } from "../core/pause.ts";
 import type { AgentsAnswer, AgentState, AgentStatus } from "../proto/agents.ts";
 import { printLogs } from "./agents/logs.ts";
 import { agentColumns, noteOf } from "./agents/words.ts";
@@ -151,7 +152,7 @@ async function settled(api: ServerApi, names: readonly string[]): Promise<AgentS
   while (true) {
     const agents = (await agentsOf(api)).filter(({ name }) => names.includes(name));
     if (!agents.some(({ state }) => PASSING.has(state))) return agents;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await pause(LOOK_EVERY_MS);
   }
 }
 

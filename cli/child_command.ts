@@ -1,5 +1,6 @@
 /** Somebody else's command, run as if we were not there: its output, its signals, its exit code. */
 
+import { killIfAny } from "../core/child.ts";
 import { UserError } from "../core/errors.ts";
 
 /** As a shell answers. */
@@ -82,11 +83,7 @@ export function passSignals(child: Deno.ChildProcess): () => void {
   const handlers = PASSED_ON.map((signal) => {
     const handler = () => {
       if (FROM_KEYBOARD.includes(signal) && isInForeground()) return;
-      try {
-        child.kill(signal);
-      } catch {
-        // It has ended already.
-      }
+      killIfAny(child, signal);
     };
     Deno.addSignalListener(signal, handler);
     return () => Deno.removeSignalListener(signal, handler);

@@ -1,7 +1,8 @@
 /** The demo: a worker in C that knows nothing of us but the ring, under `telebridge run`, which stores what it prints. */
 
 import { getLogger } from "@logtape/logtape";
-import { Backoff, keepRunning } from "../core/agents/backoff.ts";
+import { Backoff, keepRunning } from "../core/backoff.ts";
+import { howEnded, killIfAny } from "../core/child.ts";
 import { messageOf } from "../core/errors.ts";
 
 const RESTARTS = { firstMs: 500, maxMs: 30_000, wellMs: 60_000 };
@@ -68,24 +69,16 @@ export class DemoWorker {
     } catch (error) {
       return `did not start: ${messageOf(error)}`;
     }
-    const { code, signal } = await this.#child.status;
+    const status = await this.#child.status;
     this.#child = null;
-    return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
-  }
-
-  #kill(signal: Deno.Signal): void {
-    try {
-      this.#child?.kill(signal);
-    } catch {
-      // It has ended already: Ctrl-C in a terminal goes to both of us.
-    }
+    return howEnded(status);
   }
 
   /** Ends the worker, which removes its segment, and waits until its last rows are stored. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#kill("SIGTERM");
-    const killTimer = setTimeout(() => this.#kill("SIGKILL"), STOP_MS_MAX);
+    killIfAny(this.#child, "SIGTERM"); // Ctrl-C in a terminal goes to both of us
+    const killTimer = setTimeout(() => killIfAny(this.#child, "SIGKILL"), STOP_MS_MAX);
     await this.#running;
     clearTimeout(killTimer);
   }

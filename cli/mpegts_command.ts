@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { locateAssets } from "../core/assets.ts";
+import { killIfAny } from "../core/child.ts";
 import { messageOf, UserError } from "../core/errors.ts";
 import { Library } from "../ffi/library.ts";
 import { NotStarted, passSignals, startCommand } from "./child_command.ts";
@@ -99,15 +100,8 @@ async function mpegts(command: string[], fps: number | null): Promise<number> {
 
 /** As a shell's pipe would, for a command that writes seldom; one that does not listen is ended. */
 async function endCommand(child: Deno.ChildProcess): Promise<void> {
-  const kill = (signal: Deno.Signal) => {
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-  };
-  kill("SIGTERM");
-  const grace = setTimeout(() => kill("SIGKILL"), STOP_GRACE_MS);
+  killIfAny(child, "SIGTERM");
+  const grace = setTimeout(() => killIfAny(child, "SIGKILL"), STOP_GRACE_MS);
   await child.status;
   clearTimeout(grace);
 }

@@ -3,6 +3,7 @@
 import { Command, Option } from "commander";
 import { UserError } from "../core/errors.ts";
 import { nearNames } from "../core/near_names.ts";
+import { pause } from "../core/pause.ts";
 import { Pace } from "../core/replay/pace.ts";
 import { isReversed, parsePoint } from "../core/replay/points.ts";
 import { Replay } from "../core/replay/replay.ts";
@@ -204,7 +205,7 @@ class Player {
         await this.#flush();
         if (state === "deleted") throw new UserError("the run was deleted meanwhile");
         if (!follow || state === "ended") return;
-        await sleep(FOLLOW_EVERY_MS);
+        await pause(FOLLOW_EVERY_MS);
       }
     } finally {
       this.#progress.stop();
@@ -220,7 +221,7 @@ class Player {
       const waitMs = this.#pace.waitMs(timesUnixNs[from]!);
       if (waitMs > WAIT_MS_MIN) {
         await this.#flush();
-        await sleep(Math.min(waitMs, SLEEP_MS_MAX));
+        await pause(Math.min(waitMs, SLEEP_MS_MAX));
         continue;
       }
       const limit = Math.min(slice.to, from + rowsAtOnce);
@@ -250,8 +251,4 @@ class Player {
     this.#progress.stop();
     Deno.exit(INTERRUPTED_EXIT_CODE);
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

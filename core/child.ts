@@ -33,13 +33,7 @@ export async function runChild(
     if (isMissing) return null;
     throw error;
   }
-  const kill = () => {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
-  };
+  const kill = () => killIfAny(child, "SIGKILL");
   signal.addEventListener("abort", kill);
   const [stdout, stderr, status] = await Promise.all([
     textOf(child.stdout, kill),
@@ -63,6 +57,20 @@ async function textOf(output: Deno.ChildProcess["stdout"], onTooMuch: () => void
     text += decoder.decode(bytes, { stream: true });
   }
   return text;
+}
+
+/** Sends a signal to one that may have ended already. */
+export function killIfAny(child: Deno.ChildProcess | null, signal: Deno.Signal): void {
+  try {
+    child?.kill(signal);
+  } catch {
+    // It has.
+  }
+}
+
+/** What is said of it: "ended with code 1". */
+export function howEnded({ code, signal }: Deno.CommandStatus): string {
+  return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
 }
 
 /** The first line of its standard output, or of its standard error; null where it is missing or fails. */

@@ -21,6 +21,7 @@ import {
   reachableNames,
 } from "../core/hosts.ts";
 import { Metrics } from "../core/metrics.ts";
+import { pause } from "../core/pause.ts";
 import { randomHex } from "../core/random.ts";
 import { RunRegistry } from "../core/registry.ts";
 import { watchSegments } from "../core/segments.ts";
@@ -292,10 +293,6 @@ async function stop(
   quic?.stop();
   http.closeAllConnections();
   await closed;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** The name that a browser can use, on another machine too where one can reach us. */

@@ -1,14 +1,15 @@
 /** `telebridge agents logs`: the log of an agent's run, as it is stored. */
 
+import { pause } from "../../core/pause.ts";
 import type { LogRow } from "../../core/storage/records.ts";
 import type { StoreReader } from "../../core/storage/store.ts";
+import { LEVELS } from "../replay/format.ts";
 import { Output, OutputClosed } from "../replay/output.ts";
 import { isoTime, printable } from "../runs/words.ts";
 
 const FOLLOW_EVERY_MS = 200;
 /** A line may have 1 MiB. */
 const LINES_AT_ONCE = 256;
-const LEVELS = ["", "debug", "info", "warning", "error"];
 const SOURCE_CHARS = "supervisor".length;
 
 export interface LogsOptions {
@@ -33,7 +34,7 @@ export async function printLogs(
       for (const row of page.rows) await output.write(lineOf(row) + "\n");
       await output.flush();
       if (!follow) return;
-      if (page.rows.length === 0) await sleep(FOLLOW_EVERY_MS);
+      if (page.rows.length === 0) await pause(FOLLOW_EVERY_MS);
       page = reader.logs(runId, {}, page.end, LINES_AT_ONCE);
     }
   } catch (error) {
@@ -48,8 +49,4 @@ function shownLine({ timeUnixNs, source, text }: LogRow): string {
 
 function jsonLine({ timeUnixNs, level, source, text }: LogRow): string {
   return JSON.stringify({ time: isoTime(timeUnixNs), level: LEVELS[level] ?? level, source, text });
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

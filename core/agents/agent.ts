@@ -4,8 +4,8 @@
  */
 
 import type { AgentState, AgentStatus } from "../../proto/agents.ts";
+import { Backoff } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
-import { Backoff } from "./backoff.ts";
 import type { AgentConfig } from "./config.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { AgentEnd, AgentUsage, KeeperListener, KeeperSpec } from "./keeper.ts";

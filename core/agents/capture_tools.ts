@@ -3,6 +3,8 @@
  * one that is listed may lack its driver, its GPU or a free session.
  */
 
+import { runChild } from "../child.ts";
+
 const LIMIT_MS = 15_000;
 /** Smaller ones some hardware refuses. */
 const SIZE = { width: 256, height: 144 };
@@ -93,19 +95,6 @@ function lastWords(stderr: string): string | null {
     null;
 }
 
-async function runProgram([program, ...args]: readonly string[]): ReturnType<RunProgram> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(program!, {
-      args,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      signal: AbortSignal.timeout(LIMIT_MS),
-    }).output();
-    const text = new TextDecoder();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "not found";
-    throw error;
-  }
+async function runProgram(command: readonly string[]): ReturnType<RunProgram> {
+  return await runChild(command, AbortSignal.timeout(LIMIT_MS)) ?? "not found";
 }

@@ -4,8 +4,8 @@ import type { AgentConfig } from "./config.ts";
 import type { Placement } from "./plan.ts";
 
 /**
- * Of our own variables those that a worker needs too, and its keeper (TELEBRIDGE_CGROUP, native/keeper/cgroup.h). Others are settings of `serve`, and may hold tokens; systemd's are
- * about our process.
+ * Of our own variables those that a worker needs too, and its keeper (TELEBRIDGE_CGROUP, native/keeper/cgroup.h). Others
+ * are settings of `serve`, and may hold tokens; systemd's are about our process.
  */
 const KEPT = new Set(["TELEBRIDGE_RUNTIME_DIR", "TELEBRIDGE_LIBRARY", "TELEBRIDGE_CGROUP"]);
 const OURS =

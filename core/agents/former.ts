@@ -4,6 +4,7 @@
  */
 
 import { basename } from "node:path";
+import { pause } from "../pause.ts";
 import { endMarked, KEEPER_MARK, markedProcesses, readIfAny, variablesOf } from "./orphans.ts";
 
 /** Between two looks at a keeper that gives its command time. */
@@ -32,7 +33,7 @@ export class FormerAgents {
     const lives = await (this.#lives ??= this.#find());
     for (const { mark, pids } of lives.get(name) ?? []) {
       onWaiting(pids);
-      while (await this.#isEnding(mark, pids)) await sleep(LOOK_MS);
+      while (await this.#isEnding(mark, pids)) await pause(LOOK_MS);
       await endMarked(mark);
     }
     lives.delete(name);
@@ -64,8 +65,4 @@ export class FormerAgents {
     }
     return false;
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -3,6 +3,7 @@
  * here, `serve`, the keeper or the command, nothing that the command has started goes on.
  */
 
+import { howEnded, killIfAny } from "../child.ts";
 import { messageOf } from "../errors.ts";
 import { guarded } from "../guard.ts";
 import { randomHex } from "../random.ts";
@@ -116,14 +117,14 @@ export class Keeper {
     this.#control = this.#child.stdin.getWriter();
     this.#control.closed.catch(() => {}); // a keeper that ends breaks it
     await this.#listen(this.#child.stdout);
-    const { code, signal } = await this.#child.status;
+    const status = await this.#child.status;
     clearTimeout(this.#overdueTimer);
     clearInterval(this.#silenceTimer);
     this.#child = null;
     await this.#control.abort().catch(() => {});
     if (this.#end !== null) return this.#end;
     const left = await endMarked(this.#mark);
-    const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+    const how = howEnded(status);
     const text = left.length === 0
       ? `its keeper ${how}`
       : `its keeper ${how}, and these processes do not end: ${left.join(", ")}`;
@@ -190,10 +191,6 @@ export class Keeper {
   }
 
   #killKeeper(): void {
-    try {
-      this.#child?.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
+    killIfAny(this.#child, "SIGKILL");
   }
 }

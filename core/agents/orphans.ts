@@ -3,6 +3,8 @@
  * sessions of their own, but all inherited a variable that no other process has.
  */
 
+import { pause } from "../pause.ts";
+
 /** In the environment of a keeper and of all that it started: a word of its own. */
 export const KEEPER_MARK = "TELEBRIDGE_KEEPER_MARK";
 
@@ -24,7 +26,7 @@ export async function endMarked(mark: string): Promise<number[]> {
     found = (await markedProcesses()).filter((process) => process.mark === mark);
     if (found.length === 0) break;
     for (const { pid } of found) killIfAny(pid);
-    await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
+    await pause(ROUND_MS);
   }
   return found.map(({ pid }) => pid);
 }

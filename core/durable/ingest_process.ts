@@ -1,5 +1,6 @@
 /** The ingest process as its parent starts it: at a lower priority, and ending with us whatever happens to us. */
 
+import { howEnded, killIfAny } from "../child.ts";
 import type { FromIngest, ToIngest } from "./feed.ts";
 import { FeedChannel } from "./feed_channel.ts";
 
@@ -33,17 +34,13 @@ export class IngestProcess {
 
   /** Resolves to how it ended, in words. */
   async ended(): Promise<string> {
-    const { code, signal } = await this.#child.status;
+    const status = await this.#child.status;
     this.channel.close();
-    return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+    return howEnded(status);
   }
 
   kill(): void {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
+    killIfAny(this.#child, "SIGKILL");
   }
 }
 

@@ -1,7 +1,7 @@
 /** Keeps the ingest process running, and speaks for it: the durable lane as the rest of `serve` sees it. */
 
 import { getLogger } from "@logtape/logtape";
-import { Backoff, keepRunning } from "../agents/backoff.ts";
+import { Backoff, keepRunning } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import { removeIfAny } from "../files.ts";
 import { guarded } from "../guard.ts";

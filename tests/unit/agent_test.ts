@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SHORT_LIVES_MAX } from "../../core/agents/agent.ts";
-import { Backoff } from "../../core/agents/backoff.ts";
+import { Backoff } from "../../core/backoff.ts";
 import { AgentBench, settled } from "../harness/agent_double.ts";
 import { randomOf } from "../harness/random.ts";
 

@@ -1,5 +1,7 @@
 /** How soon a process is started again that has ended: at once after a long life, ever more slowly after short ones. */
 
+import { pause } from "./pause.ts";
+
 export interface BackoffOptions {
   /** After a long life, and after the first short one. */
   firstMs: number;
@@ -60,16 +62,4 @@ export async function keepRunning(
     onEnd(end, restartMs);
     await pause(restartMs, signal);
   }
-}
-
-/** Resolves after the time, or at the signal. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const stop = () => {
-    clearTimeout(timer);
-    resolve();
-  };
-  signal.addEventListener("abort", stop, { once: true });
-  return promise.finally(() => signal.removeEventListener("abort", stop));
 }
